@@ -43,9 +43,16 @@ export function formatListenAddress(address: ListenAddress, secure = false): str
   return `${secure ? "https" : "http"}://${host}:${address.port}`;
 }
 
-/** Whether two listeners would bind the same. */
-export function isSameAddress(a: ListenAddress, b: ListenAddress): boolean {
+/** Whether two listeners would bind the same, or neither would bind at all. */
+export function isSameAddress(a: ListenAddress | undefined, b: ListenAddress | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
   return formatListenAddress(a) === formatListenAddress(b);
+}
+
+/** Whether only this machine can reach the listener: a unix socket, or a loopback address. */
+export function isLocal(address: ListenAddress): boolean {
+  if (address.kind === "unix" || address.hostname === "localhost") return true;
+  return ip(address.hostname)?.range() === "loopback";
 }
 
 /** A range of addresses, as CIDR writes it. */

@@ -90,7 +90,7 @@ export function isNullSha(name: Sha): boolean {
   return /^0+$/.test(name);
 }
 
-const URL_SCHEME = /^(?:https?|ssh|git|file):\/\/([^/]*)\/?./s;
+const URL_SCHEME = /^(?:https?|ssh|git|file):\/\/(?=.)([^/]*)/s;
 /** `user@host:path`; with "::" it would be a remote helper's, with "://" a URL's. */
 const SCP_LIKE = /^(?:[^@:/\s]+@)?([^@:/\s]+):(?!:|\/\/)(\S.*)$/s;
 
@@ -120,6 +120,8 @@ export function remoteUrl(text: string): RemoteUrl | { readonly problem: RemoteP
     return { problem: "transport" };
   }
   if (host.startsWith("-") || path.startsWith("-")) return { problem: "option" };
+  // `user:password@host:path` would be a path at a host called user.
+  if (/^[^/@]*@[^/]+:/.test(path)) return { problem: "password" };
   return text as RemoteUrl;
 }
 

@@ -11,17 +11,21 @@
  */
 
 import type { Delivery, DeliveryEvent } from "../delivery.ts";
+import { type SignatureHeader, tokenMatcher } from "../signature.ts";
+import { bodyOf, postedJson, SENDER, usualPush } from "./compose.ts";
 import {
-  hmacKey,
-  sign,
-  type SignatureHeader,
-  signatureReader,
-  tokenMatcher,
-  verifyMac,
-} from "../signature.ts";
-import { printable } from "../values.ts";
-import { anyText, deliveryId, parsePayload, refChange, text } from "./payload.ts";
+  anyText,
+  commitCount,
+  deliveryId,
+  deliveryOf,
+  otherEvent,
+  parsePayload,
+  refChange,
+  text,
+} from "./payload.ts";
+import { refused, signatureOf, signedBy } from "./proof.ts";
 import {
+  type Authenticator,
   type Draft,
   type Payload,
   type Posted,
@@ -45,16 +49,17 @@ const SIGNING_GENERATIONS = [
   "X-Coding-Service-Hook-Event",
 ] as const;
 
-const readSignature = signatureReader(SIGNATURE);
-
 function isSigningGeneration(headers: Headers): boolean {
   return SIGNING_GENERATIONS.some((header) => headers.has(header));
 }
 
+/** What is parsed of a body without a signature; a push of 5 MiB has half of it. */
+const UNPROVEN_PARTS = 100_000;
+
 /** Finds the token of a v1 delivery, or says why there is none to compare. */
 function readToken(posted: Posted): { token: string; payload: Payload } | { why: string } {
   try {
-    const payload = parsePayload(posted);
+    const payload = parsePayload(posted, UNPROVEN_PARTS);
     const token = text(payload, "token");
     return token === undefined
       ? { why: "neither a signature nor a token: is the secret set at Coding?" }
@@ -65,28 +70,22 @@ function readToken(posted: Posted): { token: string; payload: Payload } | { why:
   }
 }
 
-async function authenticator(secret: string): Promise<(posted: Posted) => Promise<Verdict>> {
-  const [key, matchesToken] = await Promise.all([hmacKey(secret, "SHA-1"), tokenMatcher(secret)]);
+async function authenticator(secret: string): Promise<Authenticator> {
+  const [checkSignature, matchesToken] = await Promise.all([
+    signedBy(SIGNATURE, secret, "Coding"),
+    tokenMatcher(secret),
+  ]);
 
   const checkToken = async (posted: Posted): Promise<Verdict> => {
     const found = readToken(posted);
-    if ("why" in found) return { authentic: false, why: found.why };
+    if ("why" in found) return refused(found.why);
     return await matchesToken(found.token)
       ? { authentic: true, payload: found.payload }
-      : { authentic: false, why: "the token in the body is another" };
+      : refused("the token in the body is another");
   };
 
-  return async (posted) => {
-    if (!isSigningGeneration(posted.headers)) return await checkToken(posted);
-    if (!posted.headers.has(SIGNATURE.header)) {
-      return { authentic: false, why: "no signature: is the secret set at Coding?" };
-    }
-    const mac = readSignature(posted.headers);
-    if (mac === undefined) return { authentic: false, why: "the signature is malformed" };
-    return await verifyMac(key, mac, posted.body)
-      ? { authentic: true }
-      : { authentic: false, why: "the signature does not fit the secret and the body" };
-  };
+  return (posted) =>
+    isSigningGeneration(posted.headers) ? checkSignature(posted) : checkToken(posted);
 }
 
 /** The event's name: a Service Hook's own header wins, since it sends the other one as well. */
@@ -105,49 +104,64 @@ function readEvent(name: string, payload: Payload): DeliveryEvent {
     case "ping":
       return { kind: "ping" };
     default:
-      return { kind: "other", name: printable(name, 64) };
+      return otherEvent(name);
   }
 }
 
 function read(posted: Posted, parsed?: Payload): Delivery {
   const payload = parsed ?? parsePayload(posted);
-  const event = readEvent(eventName(posted.headers, payload), payload);
-  const id = deliveryId(posted.headers, "X-Coding-Delivery");
-  // v2 and Service Hook name the pusher, v1 calls the same person the user.
-  const pusher = anyText(payload, "pusher.name", "user.name", "sender.name");
-  return { event, ...id !== undefined && { id }, ...pusher !== undefined && { pusher } };
+  return deliveryOf(readEvent(eventName(posted.headers, payload), payload), {
+    id: deliveryId(posted.headers, "X-Coding-Delivery"),
+    // v2 and Service Hook name the pusher, v1 calls the same person the user.
+    pusher: anyText(payload, "pusher.name", "user.name", "sender.name"),
+    commits: commitCount(payload),
+  });
 }
 
-function composeBody({ event, repository, ref, before, after, id }: Draft): Payload {
+function composeBody(draft: Draft): Payload {
   const common = {
-    sender: { login: "hook", name: "hook" },
-    repository: { name: repository, full_name: repository },
+    sender: { login: SENDER, name: SENDER },
+    repository: { name: draft.repository, full_name: draft.repository },
   };
-  if (event === "ping") return { zen: "hook send", hook_id: id, ...common };
+  if (draft.event === "ping") return { zen: "hook send", hook_id: draft.id, ...common };
   return {
-    ref,
-    before,
-    after,
+    ...usualPush(draft),
     created: false,
     deleted: false,
-    commits: [],
-    pusher: { name: "hook", username: "hook" },
+    pusher: { name: SENDER, username: SENDER },
     ...common,
   };
 }
 
 async function compose(draft: Draft, secret: string): Promise<Posted> {
-  const body = draft.body ?? new TextEncoder().encode(JSON.stringify(composeBody(draft)));
-  const headers = new Headers({
-    "Content-Type": "application/json",
+  const body = bodyOf(draft, composeBody);
+  return postedJson(draft, body, {
     "User-Agent": "Coding.net Hook",
     "X-Coding-Event": draft.event,
     "X-Coding-Delivery": draft.id,
     "X-Coding-WebHook-Version": "v2",
-    [SIGNATURE.header]: await sign(SIGNATURE, await hmacKey(secret, SIGNATURE.hash), body),
+    [SIGNATURE.header]: await signatureOf(SIGNATURE, secret, body),
   });
-  return { headers, body };
 }
 
 /** Coding's provider. */
-export const coding: Provider = { name: "coding", authenticator, read, compose };
+export const coding: Provider = {
+  name: "coding",
+  title: "Coding (腾讯云 CODING)",
+  marks: (headers) => headers.has("X-Coding-Event") || headers.has("X-Coding-Service-Hook-Event"),
+  // WebHook v1 does not, but which generation delivers is not known before it does.
+  signsBody: () => true,
+  pings: true,
+  setup: {
+    menu: "项目设置 → 开发者选项 → WebHook (or Service Hook) → 新建",
+    fields: [
+      ["URL", "{url}"],
+      ["内容类型 (content type)", "application/json"],
+      ["令牌 (token)", "{secret}"],
+      ["事件 (events)", "推送 (push)"],
+    ],
+  },
+  authenticator,
+  read,
+  compose,
+};

@@ -5,9 +5,10 @@
  * @module
  */
 
-import type { RefChange } from "../delivery.ts";
+import type { Delivery, DeliveryEvent, RefChange } from "../delivery.ts";
+import type { Bytes, Message } from "../signature.ts";
 import { isNullSha, isPlausibleRef, printable, type Sha, sha } from "../values.ts";
-import { type Payload, type Posted, UnreadableDelivery } from "./provider.ts";
+import { type Payload, UnreadableDelivery } from "./provider.ts";
 
 /** The two ways in which forges write a body. */
 export type BodyFormat = "json" | "form";
@@ -23,12 +24,16 @@ export function bodyFormat(contentType: string | null): BodyFormat | undefined {
 // A byte order mark is dropped by the decoder; other editors' habits are not repaired.
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
+/** What is parsed of any body: a push of 64 MiB has fewer parts, and more would take seconds. */
+const MOST_PARTS = 1_000_000;
+
 /**
  * Parses a body.
  *
- * @throws {UnreadableDelivery} where it is not UTF-8, not JSON, or no object
+ * @param maxParts how many brackets and commas it may have; fewer, where its sender is not known yet
+ * @throws {UnreadableDelivery} where it is not UTF-8, not JSON, no object, or has too many parts
  */
-export function parsePayload({ headers, body }: Posted): Payload {
+export function parsePayload({ headers, body }: Message, maxParts = MOST_PARTS): Payload {
   let text: string;
   try {
     text = utf8.decode(body);
@@ -36,20 +41,55 @@ export function parsePayload({ headers, body }: Posted): Payload {
     throw new UnreadableDelivery("the body is not valid UTF-8");
   }
   if (bodyFormat(headers.get("content-type")) === "form") {
-    const field = new URLSearchParams(text).get("payload");
-    if (field === null) throw new UnreadableDelivery('the form has no field "payload"');
-    text = field;
+    text = payloadField(text);
   }
+  if (hasMoreParts(text, maxParts)) throw new UnreadableDelivery("the body has too many parts");
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new UnreadableDelivery("the body is not valid JSON");
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UnreadableDelivery("the body is not a JSON object");
+  if (!isObject(value)) throw new UnreadableDelivery("the body is not a JSON object");
+  return value;
+}
+
+/**
+ * The JSON that a body carries, as it is or in a form's field: what some forges sign.
+ *
+ * @returns undefined where there is none
+ */
+export function carriedJson({ headers, body }: Message): Bytes | undefined {
+  if (bodyFormat(headers.get("content-type")) !== "form") return body;
+  try {
+    return new TextEncoder().encode(payloadField(utf8.decode(body)));
+  } catch {
+    return undefined;
   }
-  return value as Payload;
+}
+
+/** The field `payload` of a form; the others, of which there may be millions, are not looked at. */
+function payloadField(form: string): string {
+  const [field] = /(?<![^&])payload=[^&]*/.exec(form) ?? [];
+  if (field === undefined) throw new UnreadableDelivery('the form has no field "payload"');
+  return new URLSearchParams(field).get("payload")!;
+}
+
+/**
+ * Whether JSON has more brackets and commas than `max`, strings aside. It is the number of parts
+ * that makes parsing slow: five megabytes of brackets take seconds.
+ */
+function hasMoreParts(json: string, max: number): boolean {
+  let parts = 0;
+  let inString = false;
+  for (let at = 0; at < json.length; at++) {
+    const character = json[at];
+    if (character === '"') inString = !inString;
+    else if (inString) at += character === "\\" ? 1 : 0;
+    else if (character === "{" || character === "[" || character === ",") parts++;
+    if (parts > max) return true;
+  }
+  return false;
 }
 
 /** The value at a path of keys, or undefined where any step of it is missing. */
@@ -83,6 +123,18 @@ export function anyText(payload: Payload, ...paths: string[]): string | undefine
   return undefined;
 }
 
+/**
+ * How many commits a push brings, for display: the forge's own count, since many send only the first
+ * commits, else the length of the list.
+ */
+export function commitCount(payload: Payload, list = "commits"): number | undefined {
+  const counts = [at(payload, "total_commits_count"), at(payload, "total_commits")];
+  const count = counts.find((value) => Number.isSafeInteger(value) && value as number >= 0);
+  if (count !== undefined) return count as number;
+  const commits = at(payload, list);
+  return Array.isArray(commits) ? commits.length : undefined;
+}
+
 /** Whether the value at `path` is `true`. */
 export function flag(payload: Payload, path: string): boolean {
   return at(payload, path) === true;
@@ -101,28 +153,111 @@ function commit(payload: Payload, path: string): Sha | undefined {
   return known;
 }
 
+/** Where a change's parts stand. */
+export interface ChangePaths {
+  readonly ref: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+/** Where most forges write them: at the top of a push. */
+const USUAL_PATHS: ChangePaths = { ref: "ref", before: "before", after: "after" };
+
+/** Where a ref lives. */
+export type Namespace = "refs/heads/" | "refs/tags/";
+
 /**
- * The change that most forges write as `ref`, `before`, `after` and sometimes `deleted` at the top
- * of a push. A bare branch name, as in old documents, is completed.
+ * The change of a ref. It was deleted where the flag `deleted` says so or `after` is all zeros.
  *
- * @throws {UnreadableDelivery} where one of them is missing or malformed
+ * @param namespace what to put before the name, where the forge sends it bare; else only a name
+ *   without `refs/`, as in old documents, is completed to a branch
+ * @throws {UnreadableDelivery} where a part is malformed, or there is no ref
  */
-export function refChange(payload: Payload): RefChange {
-  const ref = text(payload, "ref");
-  if (ref === undefined) throw new UnreadableDelivery('"ref" is missing');
-  if (!isPlausibleRef(ref)) throw new UnreadableDelivery('"ref" is not the name of a ref');
-  const before = commit(payload, "before");
-  const after = commit(payload, "after");
+export function refChange(
+  payload: Payload,
+  paths: ChangePaths = USUAL_PATHS,
+  namespace?: Namespace,
+): RefChange {
+  const name = text(payload, paths.ref);
+  if (name === undefined) throw new UnreadableDelivery(`"${paths.ref}" is missing`);
+  if (!isPlausibleRef(name)) {
+    throw new UnreadableDelivery(`"${paths.ref}" is not the name of a ref`);
+  }
+  const before = commit(payload, paths.before);
+  const after = commit(payload, paths.after);
+  const isWhole = namespace === undefined && name.startsWith("refs/");
   return {
-    ref: ref.startsWith("refs/") ? ref : `refs/heads/${ref}`,
+    ref: isWhole ? name : `${namespace ?? "refs/heads/"}${name}`,
     ...before !== undefined && { before },
     ...after !== undefined && { after },
     deleted: flag(payload, "deleted") || (after !== undefined && isNullSha(after)),
   };
 }
 
+/**
+ * The objects in the list at `path`.
+ *
+ * @throws {UnreadableDelivery} where there is no list, or something else in it
+ */
+export function objects(payload: Payload, path: string): readonly Payload[] {
+  const value = at(payload, path);
+  if (!Array.isArray(value)) throw new UnreadableDelivery(`"${path}" is not a list`);
+  if (!value.every(isObject)) {
+    throw new UnreadableDelivery(`"${path}" has an item that is no object`);
+  }
+  return value;
+}
+
+function isObject(value: unknown): value is Payload {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Whether there is something other than null at `path`. */
+export function has(payload: Payload, path: string): boolean {
+  return (at(payload, path) ?? null) !== null;
+}
+
 /** An id from a header: visible ASCII of a bounded length, else as if there were none. */
 export function deliveryId(headers: Headers, header: string): string | undefined {
-  const id = headers.get(header);
-  return id !== null && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined;
+  return usableId(headers.get(header));
+}
+
+/** An id from the body, in the same bounds. */
+export function idAt(payload: Payload, path: string): string | undefined {
+  return usableId(at(payload, path));
+}
+
+function usableId(id: unknown): string | undefined {
+  return typeof id === "string" && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined;
+}
+
+/** A delivery without the parts that it does not have. */
+export function deliveryOf(
+  event: DeliveryEvent,
+  { id, pusher, commits }: Partial<Record<"id" | "pusher", string>> & { commits?: number },
+): Delivery {
+  return {
+    event,
+    ...id !== undefined && { id },
+    ...pusher !== undefined && { pusher },
+    ...commits !== undefined && { commits },
+  };
+}
+
+/** An event that is no push, by the forge's own word for it. */
+export function otherEvent(name: string): DeliveryEvent {
+  return { kind: "other", name: printable(name, 64) };
+}
+
+/**
+ * The event that a header names.
+ *
+ * @throws {UnreadableDelivery} where none of the headers is there
+ */
+export function eventIn(headers: Headers, ...names: string[]): string {
+  const name = names.map((header) => headers.get(header)).find((value) => value !== null);
+  if (name === undefined || name === null) {
+    throw new UnreadableDelivery("no header names the event");
+  }
+  return name;
 }

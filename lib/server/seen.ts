@@ -8,6 +8,8 @@
 /** The ids of recent deliveries; the oldest are forgotten first. */
 export class SeenDeliveries {
   readonly #ids = new Set<string>();
+  /** The last one of each repository. */
+  readonly #latest = new Map<string, string>();
   readonly #capacity: number;
 
   /** @param capacity how many are remembered, over all repositories */
@@ -15,8 +17,15 @@ export class SeenDeliveries {
     this.#capacity = capacity;
   }
 
-  /** Notes a delivery; false where it was noted before. */
-  add(repository: string, delivery: string): boolean {
+  /**
+   * Notes a delivery; false where it was noted before.
+   *
+   * @param from an id derived from the content is a repetition only of the delivery just before it
+   */
+  add(repository: string, delivery: string, from: "forge" | "content" = "forge"): boolean {
+    const isLatest = this.#latest.get(repository) === delivery;
+    this.#latest.set(repository, delivery);
+    if (from === "content") return !isLatest;
     const id = `${repository} ${delivery}`;
     if (this.#ids.has(id)) return false;
     if (this.#ids.size >= this.#capacity) {
@@ -30,5 +39,6 @@ export class SeenDeliveries {
   /** Forgets a delivery whose deployment failed: delivered again, it deploys again. */
   forget(repository: string, delivery: string): void {
     this.#ids.delete(`${repository} ${delivery}`);
+    if (this.#latest.get(repository) === delivery) this.#latest.delete(repository);
   }
 }
