@@ -7,33 +7,25 @@
 import { parse as parseYaml } from "@std/yaml/parse";
 import * as v from "valibot";
 import type { ListenAddress, Network, TrustedProxies } from "./address.ts";
-import { lineOf, type Step } from "./config/lines.ts";
-import { type Problem, problemsOf } from "./config/problem.ts";
-import { knownKeys, repositorySchema, rootSchema } from "./config/schema.ts";
-import {
-  readSecret,
-  SecretError,
-  secretPath,
-  type SecretReader,
-  type SecretSource,
-} from "./config/secrets.ts";
-import type { Target } from "./deploy/step.ts";
-import type { ProviderName } from "./providers/mod.ts";
-import {
-  type AbsolutePath,
-  absolutePath,
-  isWithin,
-  type RepositoryName,
-  repositoryName,
-} from "./values.ts";
+import { type Acceptance, readAcceptances, readSecrets } from "./config/accept.ts";
+import { pathProblems } from "./config/paths.ts";
+import type { Step } from "./config/lines.ts";
+import { formatProblems, type Problem, problemsOf } from "./config/problem.ts";
+import { repositorySchema, rootSchema, secret as repositorySecret } from "./config/schema.ts";
+import { type SecretReader, unreadable } from "./config/secrets.ts";
+import { tabProblem, type YamlProblem, yamlProblem } from "./config/yaml_error.ts";
+import type { Transport } from "./deploy/transport.ts";
+import type { Kept } from "./keeper.ts";
+import { type AbsolutePath, type RepositoryName, repositoryName } from "./values.ts";
 
 /** One repository's part of the configuration. */
-export interface RepositoryConfig extends Target {
-  /** The values, in the order in which they are tried; never shown. */
-  readonly secrets: readonly string[];
+export interface RepositoryConfig extends Kept {
+  /** The forges that deliver, in the order in which they are tried; one unless it is moving. */
+  readonly accept: readonly Acceptance[];
   /** The files that secrets came from. */
   readonly secretFiles: readonly string[];
-  readonly provider: ProviderName;
+  /** Whether a secret stands in the configuration itself. */
+  readonly hasLiteralSecret: boolean;
   readonly allowFrom?: readonly Network[];
 }
 
@@ -47,7 +39,12 @@ export interface TlsConfig {
 /** Everything that `hook serve` needs to know. */
 export interface Config {
   readonly file: string;
-  readonly listen: ListenAddress;
+  /** Undefined where the remotes are only polled. */
+  readonly listen?: ListenAddress;
+  /** Where the verbs reach the service; undefined for the place that goes with the state. */
+  readonly admin?: ListenAddress;
+  /** The directory of the history; undefined for the default. */
+  readonly state?: AbsolutePath;
   readonly tls?: TlsConfig;
   readonly trustedProxies: TrustedProxies;
   readonly concurrency: number;
@@ -63,7 +60,7 @@ export interface Config {
 /** A configuration with errors: one message each, with file, line where known, and key. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
-  constructor(readonly problems: readonly string[]) {
+  constructor(readonly problems: readonly string[], readonly hint?: string) {
     super(problems.join("\n"));
   }
 }
@@ -81,8 +78,8 @@ export async function loadConfig(file: string, sources: ConfigSources): Promise<
   try {
     text = await sources.readFile(file);
   } catch (error) {
-    const missing = error instanceof Deno.errors.NotFound;
-    throw new ConfigError([`${file}: cannot be read: ${missing ? "it does not exist" : error}`]);
+    const hint = error instanceof Deno.errors.NotFound ? "name another one: -c FILE" : undefined;
+    throw new ConfigError([`${file}: cannot be read: ${unreadable(error)}`], hint);
   }
   return await parseConfig(text, file, sources);
 }
@@ -99,29 +96,36 @@ export async function parseConfig(
   sources: ConfigSources,
 ): Promise<Config> {
   const raw = readYaml(text, file);
-  const root = v.safeParse(rootSchema, raw, {});
-  const problems = root.issues ? problemsOf(withAllUnknownKeys(root.issues, raw, []), []) : [];
+  const root = v.safeParse(rootSchema, raw);
+  const problems = root.issues ? problemsOf(root.issues, []) : [];
   const entries = Object.entries(repositoriesOf(raw));
+  const isPublic = part("listen", raw) !== "none";
   const checked = await Promise.all(
-    entries.map(([name, value]) => checkRepository(name, value, sources)),
+    entries.map(([name, value]) => checkRepository(name, value, isPublic, sources)),
   );
   problems.push(...checked.flatMap((repository) => repository.problems));
-  problems.push(...pathProblems(entries));
+  problems.push(...pathProblems(entries.flatMap(([name, value]) => {
+    return isMap(value) && typeof value.path === "string" ? [[name, value.path]] : [];
+  })));
   if (entries.length === 0 && isMap(raw) && isMap(raw.repositories)) {
     problems.push({
       path: ["repositories"],
-      message: "found none; allowed: at least one repository",
+      message: "found an empty map; allowed: at least one repository",
     });
   }
-  const tls = await readTls(root.success ? root.output.tls : undefined, sources, problems);
-  if (root.success) problems.push(...listenProblems(root.output, checked));
-  if (problems.length > 0 || !root.success) throw new ConfigError(format(problems, text, file));
+  const tls = await readTls(part("tls", raw), sources, problems);
+  problems.push(...listenProblems(raw, entries));
+  if (problems.length > 0 || !root.success) {
+    throw new ConfigError(formatProblems(problems, text, file));
+  }
 
-  const { listen, trusted_proxies, concurrency, body_limit, log } = root.output;
+  const { listen, admin, state, trusted_proxies, concurrency, body_limit, log } = root.output;
   const proxies = trusted_proxies ?? [];
   return {
     file,
-    listen,
+    ...listen !== "none" && { listen },
+    ...admin && { admin },
+    ...state && { state },
     ...tls && { tls },
     trustedProxies: {
       networks: proxies.filter((proxy) => proxy !== "unix"),
@@ -137,18 +141,19 @@ export async function parseConfig(
 }
 
 /**
- * Parses YAML. Its messages may quote the text, which may be a secret, so quotations are cut.
+ * Parses YAML.
  *
  * @throws {ConfigError} where it is not YAML
  */
 function readYaml(text: string, file: string): unknown {
+  const refuse = ({ line, message }: YamlProblem) =>
+    new ConfigError([`${line === undefined ? file : `${file}:${line}`}: ${message}`]);
+  const tab = tabProblem(text);
+  if (tab !== undefined) throw refuse(tab);
   try {
     return parseYaml(text, { schema: "core" }) as unknown;
   } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const line = "line" in error && typeof error.line === "number" ? `:${error.line}` : "";
-    const [what = ""] = error.message.replace(/"[^"]*"|'[^']*'/g, '"…"').split("\n", 1);
-    throw new ConfigError([`${file}${line}: not valid YAML: ${what}`]);
+    throw error instanceof Error ? refuse(yamlProblem(error, text)) : error;
   }
 }
 
@@ -161,22 +166,16 @@ function repositoriesOf(raw: unknown): Record<string, unknown> {
   return isMap(repositories) ? repositories : {};
 }
 
-type Issues = readonly v.BaseIssue<unknown>[];
-
-/** The validator stops at the first unknown key of a map; this adds the others. */
-function withAllUnknownKeys(issues: Issues, value: unknown, base: readonly Step[]): Issues {
-  if (!isMap(value)) return issues;
-  const known = knownKeys(base);
-  const isUnknown = (key: string) => !known.includes(key);
-  const first = issues.find((issue) => issue.path?.length === 1 && issue.expected === "never");
-  if (first === undefined) return issues;
-  const [place] = first.path!;
-  const others = Object.keys(value).filter((key) => isUnknown(key) && key !== place.key);
-  return [
-    ...issues,
-    ...others.map((key) => ({ ...first, path: [{ ...place, key }] as typeof first.path })),
-  ];
+/** One key of the whole, valid though others may not be. */
+function part<Key extends keyof RootEntries>(
+  key: Key,
+  raw: unknown,
+): v.InferOutput<RootEntries[Key]> | undefined {
+  const parsed = v.safeParse(rootSchema.entries[key], isMap(raw) ? raw[key] : undefined);
+  return parsed.success ? parsed.output as v.InferOutput<RootEntries[Key]> : undefined;
 }
+
+type RootEntries = typeof rootSchema.entries;
 
 interface CheckedRepository {
   readonly name: string;
@@ -187,6 +186,7 @@ interface CheckedRepository {
 async function checkRepository(
   name: string,
   value: unknown,
+  isPublic: boolean,
   sources: ConfigSources,
 ): Promise<CheckedRepository> {
   const base = ["repositories", name];
@@ -200,26 +200,35 @@ async function checkRepository(
     });
   }
   const parsed = v.safeParse(repositorySchema, value);
-  if (parsed.issues) {
-    problems.push(...problemsOf(withAllUnknownKeys(parsed.issues, value, base), base));
+  if (parsed.issues) problems.push(...problemsOf(parsed.issues, base));
+  const proofs = isMap(value) ? await readAcceptances(value, base, sources, isPublic) : undefined;
+  problems.push(...proofs?.problems ?? []);
+  const password = await readPassword(value, base, sources);
+  problems.push(...password.problems);
+  if (isMap(value)) problems.push(...contradictions(value, base, isPublic));
+  if (problems.length > 0 || !parsed.success || !proofs || validName === undefined) {
+    return { name, problems };
   }
-  const source = v.safeParse(
-    repositorySchema.entries.secret,
-    isMap(value) ? value.secret : undefined,
-  );
-  const secrets = source.success ? await readSecrets(source.output, sources, base) : NO_SECRETS;
-  problems.push(...secrets.problems);
-  if (problems.length > 0 || !parsed.success || validName === undefined) return { name, problems };
 
-  const { path, provider, remote, branch, strategy, timeout, allow_from } = parsed.output;
+  const { remote, branch, tags, depth, hooks, poll, allow_from, ...others } = parsed.output;
+  const { path, strategy, timeout, keep, shared, submodules, touch } = others;
   const config: RepositoryConfig = {
     name: validName,
     path,
-    secrets: secrets.values,
-    secretFiles: secrets.files,
-    provider,
+    accept: proofs.accept,
+    secretFiles: [...proofs.files, ...password.files],
+    hasLiteralSecret: proofs.isLiteral || password.isLiteral,
     strategy,
     timeout,
+    keep,
+    shared,
+    submodules,
+    touch,
+    transport: transportOf(parsed.output, password.values[0]?.value),
+    ...poll !== "off" && { poll },
+    ...tags && { tags },
+    ...depth && { depth },
+    ...hooks && { hooks },
     ...remote && { remote },
     ...branch && { branch },
     ...allow_from && { allowFrom: allow_from },
@@ -227,37 +236,51 @@ async function checkRepository(
   return { name, problems, config };
 }
 
-interface Secrets {
-  readonly values: readonly string[];
-  readonly files: readonly string[];
-  readonly problems: readonly Problem[];
+type ParsedRepository = v.InferOutput<typeof repositorySchema>;
+
+/** The password for https; its form is left to the schema to report. */
+function readPassword(value: unknown, base: readonly Step[], sources: ConfigSources) {
+  const credentials = isMap(value) && isMap(value.credentials) ? value.credentials : {};
+  const source = v.safeParse(repositorySecret, credentials.password);
+  const path = [...base, "credentials", "password"];
+  return readSecrets(source.success ? source.output : [], sources, path);
 }
 
-const NO_SECRETS: Secrets = { values: [], files: [], problems: [] };
+function transportOf(
+  { ssh_key, known_hosts, credentials }: ParsedRepository,
+  password: string | undefined,
+): Transport {
+  return {
+    ...ssh_key && { sshKey: ssh_key },
+    ...known_hosts && { knownHosts: known_hosts },
+    ...credentials && password !== undefined &&
+      { credentials: { username: credentials.username, password } },
+  };
+}
 
-async function readSecrets(
-  secret: SecretSource | SecretSource[],
-  sources: ConfigSources,
+/** Keys that are right by themselves and wrong together. */
+function contradictions(
+  { tags, branch, strategy, shared, poll }: Record<string, unknown>,
   base: readonly Step[],
-): Promise<Secrets> {
-  const values: string[] = [];
-  const files: string[] = [];
+  isPublic: boolean,
+): Problem[] {
   const problems: Problem[] = [];
-  const list = Array.isArray(secret) ? secret : [secret];
-  for (const [index, source] of list.entries()) {
-    const path = [...base, "secret", ...Array.isArray(secret) ? [index] : []];
-    try {
-      values.push(await readSecret(source, sources));
-      if (typeof source !== "string" && !("env" in source)) files.push(secretPath(source, sources));
-    } catch (error) {
-      if (!(error instanceof SecretError)) throw error;
-      problems.push({
-        path,
-        message: `found ${error.message}; allowed: a secret that is not empty`,
-      });
-    }
+  const refuse = (key: string, message: string) => problems.push({ path: [...base, key], message });
+  if (tags !== undefined && branch !== undefined) {
+    refuse("tags", 'found beside "branch"; allowed: one of the two');
   }
-  return { values, files, problems };
+  const isShared = Array.isArray(shared) && shared.length > 0;
+  if (isShared && strategy !== "release") {
+    refuse("shared", 'found without "strategy: release"; allowed: with it');
+  }
+  if (poll === "off" && !isPublic) {
+    refuse(
+      "poll",
+      'found off beside "listen: none", so nothing would be deployed; ' +
+        "allowed: a duration",
+    );
+  }
+  return problems;
 }
 
 async function readTls(
@@ -267,89 +290,39 @@ async function readTls(
 ): Promise<TlsConfig | undefined> {
   if (tls === undefined) return undefined;
   const read = async (key: "cert" | "key"): Promise<string> => {
+    let what = `the file "${tls[key]}"`;
     try {
       const pem = await sources.readFile(tls[key]);
       if (pem.includes("-----BEGIN ")) return pem;
-      problems.push({ path: ["tls", key], message: `"${tls[key]}" is not PEM` });
+      what += ", which is not PEM";
     } catch (error) {
-      const why = error instanceof Error ? error.name : "unknown error";
-      problems.push({ path: ["tls", key], message: `"${tls[key]}" cannot be read: ${why}` });
+      what += `, which cannot be read: ${unreadable(error)}`;
     }
+    problems.push({ path: ["tls", key], message: `found ${what}; allowed: a file in PEM` });
     return "";
   };
   return { cert: await read("cert"), key: await read("key"), files: tls };
 }
 
-/** Two repositories must not write into one directory. */
-function pathProblems(entries: readonly (readonly [string, unknown])[]): Problem[] {
-  const problems: Problem[] = [];
-  const seen: { name: string; path: AbsolutePath; real: AbsolutePath }[] = [];
-  for (const [name, value] of entries) {
-    const text = isMap(value) && typeof value.path === "string" ? value.path : "";
-    const path = absolutePath(text);
-    if (path === undefined) continue;
-    const real = realPath(path);
-    for (const other of seen) {
-      const relation = real === other.real
-        ? "is the same directory as"
-        : isWithin(other.real, real)
-        ? "is inside"
-        : isWithin(real, other.real)
-        ? "contains"
-        : undefined;
-      if (relation === undefined) continue;
-      problems.push({
-        path: ["repositories", name, "path"],
-        message: `"${path}" ${relation} the path of "${other.name}"; ` +
-          "allowed: a directory of its own",
-      });
-    }
-    seen.push({ name, path, real });
-  }
-  return problems;
-}
-
-/** The path without symbolic links, as far as it exists already. */
-function realPath(path: AbsolutePath): AbsolutePath {
-  try {
-    return absolutePath(Deno.realPathSync(path)) ?? path;
-  } catch {
-    return path;
-  }
-}
-
 /** What the listener's address makes impossible. */
-function listenProblems(
-  root: v.InferOutput<typeof rootSchema>,
-  repositories: readonly CheckedRepository[],
-): Problem[] {
-  if (root.listen.kind !== "unix") return [];
+function listenProblems(raw: unknown, entries: readonly (readonly [string, unknown])[]): Problem[] {
+  const listen = part("listen", raw);
+  if (!isMap(raw) || (listen !== "none" && listen?.kind !== "unix")) return [];
   const problems: Problem[] = [];
-  if (root.tls) {
+  if (raw.tls !== undefined) {
     problems.push({
       path: ["tls"],
-      message: 'found with "listen: unix:…"; allowed: with HOST:PORT',
+      message: 'found beside a "listen" without TLS; allowed: beside "listen: HOST:PORT"',
     });
   }
-  if (root.trusted_proxies?.includes("unix")) return problems;
-  for (const { name, config } of repositories) {
-    if (config?.allowFrom === undefined) continue;
+  if (part("trusted_proxies", raw)?.includes("unix")) return problems;
+  for (const [name, value] of entries) {
+    if (!isMap(value) || value.allow_from === undefined) continue;
     problems.push({
       path: ["repositories", name, "allow_from"],
-      message: "no address can be known behind a unix socket; allowed: with " +
+      message: "found beside a unix socket, where no address is known; allowed: beside " +
         '"trusted_proxies: [unix]", where the proxy sends X-Forwarded-For',
     });
   }
   return problems;
-}
-
-/** Lines such as `hook.yaml:7: repositories.app.brnch: unknown key, …`, in the file's order. */
-function format(problems: readonly Problem[], text: string, file: string): string[] {
-  return problems
-    .map((problem) => ({ ...problem, line: lineOf(text, problem.path) }))
-    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0))
-    .map(({ path, line, message }) => {
-      const place = line === undefined ? file : `${file}:${line}`;
-      return path.length === 0 ? `${place}: ${message}` : `${place}: ${path.join(".")}: ${message}`;
-    });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Args, CliError } from "../cli.ts";
+import { type Args, UsageError } from "../cli.ts";
 import { type Config, type ConfigSources, loadConfig, type RepositoryConfig } from "../config.ts";
 import { nearest } from "../nearest.ts";
 import { credentialsDirectory } from "../systemd.ts";
@@ -39,14 +39,14 @@ export function loadConfigOf(args: Args, io: Io): Promise<Config> {
 /**
  * Finds a repository by the name that was typed.
  *
- * @throws {CliError} with the nearest name where there is none
+ * @throws {UsageError} with the nearest name where there is none
  */
 export function repositoryNamed({ repositories }: Config, name: string): RepositoryConfig {
   const all = [...repositories.values()];
   const found = all.find((repository) => repository.name === name);
   if (found !== undefined) return found;
   const near = nearest(name, all.map((repository) => repository.name));
-  throw new CliError(
+  throw new UsageError(
     `no repository "${name}" in the configuration`,
     near === undefined ? undefined : `did you mean "${near}"?`,
   );

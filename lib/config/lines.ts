@@ -15,23 +15,33 @@ interface Line {
   readonly text: string;
 }
 
-/** The line (from 1) of what `path` leads to, or of the last step that could be found. */
-export function lineOf(source: string, path: readonly Step[]): number | undefined {
-  let block = contentLines(source);
-  let found: number | undefined;
-  for (const step of path) {
-    const children = block.filter(({ indent }) => indent === block[0]!.indent);
-    const start = typeof step === "number" ? item(children, step) : key(children, step);
-    if (start === undefined) return found;
-    found = start.number;
-    block = below(block, start);
-    if (block.length === 0) return found;
-  }
-  return found;
+/**
+ * Prepares the search in a document.
+ *
+ * @returns a function that gives the line (from 1) of what a path leads to, or of the last step that
+ * could be found
+ */
+export function lineFinder(source: string): (path: readonly Step[]) => number | undefined {
+  const lines = contentLines(source);
+  return (path) => {
+    let block: readonly Line[] = lines;
+    let found: number | undefined;
+    for (const step of path) {
+      const [first] = block;
+      if (first === undefined) return found;
+      const children = block.filter(({ indent }) => indent === first.indent);
+      const start = typeof step === "number" ? item(children, step) : key(children, step);
+      if (start === undefined) return found;
+      found = start.number;
+      block = below(block, start);
+    }
+    return found;
+  };
 }
 
 function contentLines(source: string): Line[] {
-  return source.split(/\r?\n/).flatMap((raw, index) => {
+  // The byte order mark counts as white space, and so as indentation.
+  return source.replace(/^\ufeff/, "").split(/\r\n?|\n/).flatMap((raw, index) => {
     const text = raw.trimStart();
     if (text === "" || text.startsWith("#") || text.startsWith("---")) return [];
     return [{ number: index + 1, indent: raw.length - text.length, text }];

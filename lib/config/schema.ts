@@ -45,12 +45,28 @@ function within(read: (text: string) => number | undefined, least: number, most:
   };
 }
 
-/** A map of these keys and no others. An empty list passes for an empty map with the validator. */
+/** A map of these keys and no others. */
 function map<const Entries extends v.ObjectEntries>(entries: Entries, allowed: string) {
-  return v.pipe(
-    v.strictObject(entries, allowed),
-    v.check((value) => !Array.isArray(value), allowed),
-  );
+  return notList(v.strictObject(entries, allowed), allowed);
+}
+
+/** The validator takes a list for a map with the keys 0, 1, 2; this refuses it. */
+function notList<S extends v.GenericSchema>(schema: S, allowed: string): S {
+  const never = v.never(allowed);
+  const run: S["~run"] = (dataset, config) =>
+    Array.isArray(dataset.value) ? never["~run"](dataset, config) : schema["~run"](dataset, config);
+  return { ...schema, "~run": run };
+}
+
+/** An entry of `shared`: relative, without a way out of the release, a directory where it ends in /. */
+function sharedEntry(text: string): string | undefined {
+  const bare = text.replace(/\/$/, "");
+  return absolutePath(`/${bare}`) === `/${bare}` && !/^\.git(?:\/|$)/.test(bare) ? text : undefined;
+}
+
+function unixAddress(text: string) {
+  const address = listenAddress(text);
+  return address?.kind === "unix" ? address : undefined;
 }
 
 function optionalWithDefault<S extends v.GenericSchema>(
@@ -70,13 +86,14 @@ const path = readable(ABSOLUTE_PATH, absolutePath);
 
 const SECRET = "a text, { file: PATH }, { env: HOOK_SECRET_… }, { credential: NAME }, " +
   "or a list of these";
-const QUOTED_SECRET = `${SECRET}; a number needs quotes`;
+
+const SECRET_ENV = "a variable whose name begins with HOOK_SECRET_";
 
 /** Where a secret is kept; a map with exactly one of its keys. */
 const secretPlace = map({
   file: v.optional(path),
   env: v.optional(
-    v.pipe(v.string("HOOK_SECRET_…"), v.regex(/^HOOK_SECRET_[A-Za-z0-9_]+$/, "HOOK_SECRET_…")),
+    v.pipe(v.string(SECRET_ENV), v.regex(/^HOOK_SECRET_[A-Za-z0-9_]+$/, SECRET_ENV)),
   ),
   credential: v.optional(
     v.pipe(
@@ -86,7 +103,7 @@ const secretPlace = map({
   ),
 }, SECRET);
 
-const secretSource = v.union([
+const secretForms = [
   v.string(),
   v.pipe(
     secretPlace,
@@ -96,13 +113,16 @@ const secretSource = v.union([
     ),
     v.transform((place) => place as SecretPlace),
   ),
-], QUOTED_SECRET);
+] as const;
 
 /** A secret, or a list of them while one is replaced by another. */
-const secret = v.union(
-  [secretSource, v.pipe(v.array(secretSource), v.minLength(1, "at least one secret"))],
-  QUOTED_SECRET,
-);
+export const secret = v.union([
+  ...secretForms,
+  v.pipe(
+    v.array(v.union(secretForms, "a text, { file: … }, { env: … } or { credential: … }")),
+    v.minLength(1, "at least one secret"),
+  ),
+], `${SECRET}; a number needs quotes`);
 
 const NETWORK = "an address or a network such as 192.0.2.0/24 or 2001:db8::/32";
 const networks = v.pipe(
@@ -128,6 +148,8 @@ const remote = v.pipe(
   }),
 );
 
+const HEADER = "a header's name: letters, digits and dashes";
+
 const providerNames = Object.keys(providers) as [ProviderName, ...ProviderName[]];
 
 const DURATION_TEXT = "a duration such as 90s or 10m, from 1s to 24h";
@@ -135,35 +157,120 @@ const timeout = patterned(DURATION_TEXT, DURATION, within(duration, 1_000, 86_40
 
 const BRANCH = "the name of a branch";
 
-/** One repository. */
-export const repositorySchema = map({
-  path: v.pipe(path, v.description("The checkout; absolute.")),
-  secret: v.pipe(
-    secret,
-    v.description(
-      "Shared with the forge: a text, a file, an environment variable, a systemd credential, or a list.",
-    ),
-  ),
+/** How deliveries prove themselves. */
+export const proofEntries = {
   provider: optionalWithDefault(
     v.picklist(providerNames, providerNames.join(", ")),
     "coding",
     "The forge that delivers; pinned, never guessed.",
+  ),
+  secret: optional(
+    secret,
+    "Shared with the forge: a text, a file, an environment variable, a systemd credential, or a list.",
+  ),
+  allow_sha1: optional(
+    v.boolean("true, false"),
+    "github: take SHA-1 where the stronger signature is absent.",
+  ),
+  signature_header: optional(
+    v.pipe(v.string(HEADER), v.regex(/^[A-Za-z0-9-]{1,64}$/, HEADER)),
+    "cnb: the header with the signature; by default X-CNB-Signature.",
+  ),
+} as const;
+
+const acceptance = map(
+  {
+    ...proofEntries,
+    provider: v.picklist(providerNames, providerNames.join(", ")),
+    secret,
+  },
+  "a map with provider and secret",
+);
+
+const ACCEPT = "a list of { provider, secret }";
+
+const TAGS = "a pattern of tags such as v*";
+const KEEP = "a whole number from 1 to 100";
+const DEPTH = "a whole number from 1 to 1000000";
+const SHARED = 'a list of paths inside a release, such as .env or media/, without "." and ".."';
+const POLL = "a duration from 10s to 24h, or off";
+const PATHS = `a list; each item ${ABSOLUTE_PATH}`;
+const SUBMODULES = "true, false, recursive";
+const CREDENTIALS = "{ username: NAME, password: SECRET }";
+
+const credentials = map({
+  username: v.pipe(v.string("a user name"), v.regex(/^[^\p{Cc}]+$/u, "a user name")),
+  password: secret,
+}, CREDENTIALS);
+
+function wholeNumber(allowed: string, least: number, most: number) {
+  return v.pipe(
+    v.number(allowed),
+    v.integer(allowed),
+    v.minValue(least, allowed),
+    v.maxValue(most, allowed),
+  );
+}
+
+/** One repository. */
+export const repositorySchema = map({
+  // The JSON Schema is about the text, so it ends where a transformation begins.
+  path: v.pipe(
+    v.string(ABSOLUTE_PATH),
+    v.description("The checkout; absolute."),
+    transformation(ABSOLUTE_PATH, absolutePath),
+  ),
+  ...proofEntries,
+  accept: optional(
+    v.pipe(v.array(acceptance, ACCEPT), v.minLength(1, ACCEPT)),
+    "Several forges instead of provider and secret, while a repository moves.",
   ),
   remote: optional(remote, "Where to clone and fetch from; by default the checkout's origin."),
   branch: optional(
     readable(BRANCH, branchName, `${BRANCH}, in quotes where it looks like a number`),
     "By default the branch that is checked out, or the remote's HEAD in a new clone.",
   ),
+  tags: optional(
+    v.pipe(v.string(TAGS), v.regex(/^(?![-/.])(?!.*(?:\.\.|\/\/))[\w.*?/+-]{1,200}$/, TAGS)),
+    "Tags to follow instead of a branch: the highest version among those that are new.",
+  ),
   strategy: optionalWithDefault(
-    v.picklist(["pull", "reset"], "pull, reset"),
+    v.picklist(["pull", "reset", "release"], "pull, reset, release"),
     "pull",
-    "pull fast-forwards and never discards local work; reset follows force-pushes and discards local changes to tracked files.",
+    "pull fast-forwards and never discards local work; reset follows force-pushes and discards local changes to tracked files; release is atomic.",
+  ),
+  keep: optionalWithDefault(wholeNumber(KEEP, 1, 100), 5, "Releases kept."),
+  shared: optionalWithDefault(
+    v.array(readable(SHARED, (text) => sharedEntry(text)), SHARED),
+    [],
+    "Entries of a release that are linked from PATH/shared: media/ is a directory, .env a file.",
+  ),
+  submodules: optionalWithDefault(
+    v.union([v.boolean(), v.literal("recursive")], SUBMODULES),
+    false,
+    "Whether submodules are checked out, and theirs.",
+  ),
+  depth: optional(wholeNumber(DEPTH, 1, 1_000_000), "How many commits of history are fetched."),
+  ssh_key: optional(path, "A private key for this repository alone."),
+  known_hosts: optional(path, "The host keys for this repository alone."),
+  credentials: optional(credentials, "For https; the password in the forms of secret."),
+  hooks: optional(path, "A directory with executables pre-deploy and post-deploy."),
+  touch: optionalWithDefault(
+    v.array(path, PATHS),
+    [],
+    "Files whose time of modification is set after a deployment.",
+  ),
+  poll: optionalWithDefault(
+    readable(POLL, (text) => text === "off" ? "off" : within(duration, 10_000, 86_400_000)(text)),
+    "5m",
+    "How often the remote is compared even if no delivery came.",
   ),
   timeout: optionalWithDefault(timeout, "10m", "For one deployment."),
   allow_from: optional(networks, "The networks that may post deliveries."),
 }, "a map of the repository's keys");
 
-const LISTEN = 'HOST:PORT, "[V6]:PORT" or unix:/PATH, the path of at most 107 bytes';
+const LISTEN = 'HOST:PORT, "[V6]:PORT", unix:/PATH with a path of at most 107 bytes, or none';
+const ADMIN = "unix:/PATH, the path of at most 107 bytes";
 const SIZE_TEXT = "a size such as 512KiB or 5MiB, from 1KiB to 64MiB";
 const CONCURRENCY = "a whole number from 1 to 64";
 
@@ -195,22 +302,19 @@ const REPOSITORIES = "a map from names to repositories";
 /** Everything but the repositories' own keys, which are checked one by one. */
 export const rootSchema = map({
   listen: optionalWithDefault(
-    readable(LISTEN, listenAddress),
+    readable(LISTEN, (text) => text === "none" ? text : listenAddress(text)),
     "0.0.0.0:17838",
-    "The public listener.",
+    "The public listener; none where remotes are only polled.",
   ),
+  admin: optional(readable(ADMIN, unixAddress), "Where the verbs reach the service."),
+  state: optional(path, "The directory of the history."),
   tls: optional(tls, "Certificate and key in PEM; read again by SIGHUP."),
   trusted_proxies: optional(
     proxies,
     "Proxies whose X-Forwarded-For is believed; unix means whoever connects to our socket.",
   ),
   concurrency: optionalWithDefault(
-    v.pipe(
-      v.number(CONCURRENCY),
-      v.integer(CONCURRENCY),
-      v.minValue(1, CONCURRENCY),
-      v.maxValue(64, CONCURRENCY),
-    ),
+    wholeNumber(CONCURRENCY, 1, 64),
     4,
     "Repositories that deploy at the same time.",
   ),
@@ -221,8 +325,7 @@ export const rootSchema = map({
   ),
   log: optional(log, "How the log is written."),
   repositories: v.pipe(
-    v.record(v.string(), v.unknown(), REPOSITORIES),
-    v.check((value) => !Array.isArray(value), REPOSITORIES),
+    notList(v.record(v.string(), v.unknown(), REPOSITORIES), REPOSITORIES),
     v.description("The repositories by name."),
   ),
 }, "a map of keys, with at least repositories");
@@ -239,11 +342,17 @@ export const configSchema = v.strictObject({
 
 /** The keys of a level, for suggestions; `parents` leads from the root. */
 export function knownKeys(parents: readonly (string | number)[]): readonly string[] {
-  const [first, , third] = parents;
+  const [first, , third, , fifth] = parents;
   if (parents.length === 0) return Object.keys(rootSchema.entries);
   if (first === "tls") return Object.keys(tls.entries);
   if (first === "log") return Object.keys(log.entries);
-  if (first === "repositories" && third === "secret") return Object.keys(secretPlace.entries);
+  if (first === "repositories" && (third === "secret" || fifth === "secret")) {
+    return Object.keys(secretPlace.entries);
+  }
+  if (first === "repositories" && third === "credentials") {
+    return Object.keys(parents.length === 3 ? credentials.entries : secretPlace.entries);
+  }
+  if (first === "repositories" && third === "accept") return Object.keys(acceptance.entries);
   if (first === "repositories" && parents.length === 2) {
     return Object.keys(repositorySchema.entries);
   }
