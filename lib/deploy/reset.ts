@@ -6,19 +6,22 @@
  */
 
 import { lstatOrUndefined } from "../files.ts";
-import type { Advance, CheckoutGit, Position } from "./step.ts";
-import { StepError } from "./step.ts";
+import type { Sha } from "../values.ts";
+import type { Advance, Checkout } from "./in_place.ts";
+import { type CheckoutGit, StepError } from "./step.ts";
 
 /** `git reset --hard`, after a look for untracked files that it would overwrite without a word. */
-export const hardReset: Advance = async (git, position) => {
-  if (!position.cloning) await refuseToOverwrite(git, position);
-  if (position.onBranch && position.head !== undefined) {
-    await git.run("reset", "--quiet", "--hard", position.tip);
+export const hardReset: Advance = async (git, checkout, tip) => {
+  const { followed, head, onBranch, branch, upstream } = checkout;
+  if (!checkout.cloning) await refuseToOverwrite(git, head, tip);
+  if ("tags" in followed) {
+    await git.run("switch", "--quiet", "--discard-changes", "--detach", tip);
+  } else if (onBranch && head !== undefined) {
+    await git.run("reset", "--quiet", "--hard", tip);
   } else {
-    const { branch, upstream } = position;
-    await git.run("switch", "--quiet", "--discard-changes", "--track", "-C", branch, upstream);
+    const care = checkout.cloning ? "--force" : "--discard-changes";
+    await git.run("switch", "--quiet", care, "--track", "-C", branch, upstream);
   }
-  return { commit: position.tip };
 };
 
 /** How many paths go on one command line; its limit is in the megabytes. */
@@ -26,38 +29,39 @@ const PATHS_A_RUN = 1000;
 /** How many files an error names. */
 const NAMED = 5;
 
-async function refuseToOverwrite(git: CheckoutGit, position: Position): Promise<void> {
+async function refuseToOverwrite(
+  git: CheckoutGit,
+  head: Checkout["head"],
+  tip: Sha,
+): Promise<void> {
   const inTheWay: string[] = [];
-  const occupied = await occupiedPaths(git.path, await addedPaths(git, position));
+  const occupied = await occupiedPaths(git.path, await addedPaths(git, head, tip));
   for (let from = 0; from < occupied.length; from += PATHS_A_RUN) {
     const paths = occupied.slice(from, from + PATHS_A_RUN);
-    const { stdout } = await git.run("ls-files", "--others", "-z", "--", ...paths);
-    inTheWay.push(...splitZ(stdout));
+    inTheWay.push(...await list(git, "ls-files", "--others", "-z", "--", ...paths));
   }
   if (inTheWay.length === 0) return;
   const more = inTheWay.length > NAMED ? ` and ${inTheWay.length - NAMED} more` : "";
   throw new StepError(
+    "conflict",
     `untracked files would be overwritten: ${inTheWay.slice(0, NAMED).join(", ")}${more}`,
     `move or remove them, then push or deploy again: git -C ${git.path} status --ignored`,
   );
 }
 
 /** The paths that the tip has and the checked-out commit has not. */
-async function addedPaths(git: CheckoutGit, { head, tip }: Position): Promise<string[]> {
-  const list = head === undefined
-    ? await git.ask("ls-tree", "-r", "-z", "--name-only", "--full-tree", tip)
-    : await git.ask(
-      "diff-tree",
-      "-r",
-      "-z",
-      "--name-only",
-      "--diff-filter=A",
-      "--no-renames",
-      head,
-      tip,
-    );
-  if (list.code !== 0) throw new StepError(list.stderr.trim() || "git cannot compare the commits");
-  return splitZ(list.stdout);
+function addedPaths(git: CheckoutGit, head: Checkout["head"], tip: Sha): Promise<string[]> {
+  if (head === undefined) {
+    return list(git, "ls-tree", "-r", "-z", "--name-only", "--full-tree", tip);
+  }
+  const added = ["-r", "-z", "--name-only", "--diff-filter=A", "--no-renames"];
+  return list(git, "diff-tree", ...added, head, tip);
+}
+
+/** Runs a command of git that lists paths, each ended by a NUL. */
+async function list(git: CheckoutGit, ...args: readonly string[]): Promise<string[]> {
+  const { stdout } = await git.query(...args);
+  return stdout.split("\0").filter((path) => path !== "");
 }
 
 /**
@@ -82,8 +86,4 @@ async function occupiedPaths(root: string, paths: string[]): Promise<string[]> {
     }
   }
   return [...occupied];
-}
-
-function splitZ(text: string): string[] {
-  return text.split("\0").filter((path) => path !== "");
 }
