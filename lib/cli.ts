@@ -1,6 +1,6 @@
 /**
- * The command line: one table of verbs and options, from which the parser, the help and the
- * README's usage section come.
+ * The command line: one table of verbs and options, from which the parser, the help (`cli/help.ts`)
+ * and the README's usage section come.
  *
  * @module
  */
@@ -8,6 +8,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { ConfigError } from "./config.ts";
 import { nearest } from "./nearest.ts";
+import { printable } from "./values.ts";
 import type { Io } from "./cli/io.ts";
 
 /** An option of a verb. */
@@ -69,6 +70,11 @@ const CONFIG: Option = {
   value: "FILE",
   help: "the configuration; else $HOOK_CONFIG, else /etc/hook/hook.yaml",
 };
+const ADMIN: Option = {
+  name: "admin",
+  value: "ADDRESS",
+  help: "where the service listens for verbs; else $HOOK_ADMIN, else as configured",
+};
 const HELP: Option = { name: "help", short: "h", help: "show this help" };
 
 /** Every verb, in the order in which the help shows them. */
@@ -88,9 +94,25 @@ export const verbs: readonly Verb[] = [
     summary: "validate the configuration and what it names",
     options: [
       CONFIG,
+      ADMIN,
+      { name: "online", help: "try every remote, path, hook and file, as the service" },
       { name: "schema", help: "print the configuration's JSON Schema instead" },
     ],
     load: () => import("./cli/check.ts"),
+  },
+  {
+    name: "init",
+    operands: "NAME",
+    arity: [1, 1],
+    summary: "add a repository with a new secret, and print what to tell the forge",
+    options: [
+      CONFIG,
+      { name: "path", value: "DIR", help: "where it is deployed: a checkout, or a new directory" },
+      { name: "remote", value: "URL", help: "what to fetch; default the checkout's origin" },
+      { name: "branch", value: "B", help: "what to deploy; default the checkout's branch" },
+      { name: "provider", value: "P", help: "the forge that delivers; default coding" },
+    ],
+    load: () => import("./cli/init.ts"),
   },
   {
     name: "send",
@@ -106,6 +128,63 @@ export const verbs: readonly Verb[] = [
       { name: "wait", help: "wait until the deployment has ended" },
     ],
     load: () => import("./cli/send.ts"),
+  },
+  {
+    name: "status",
+    operands: "[NAME]",
+    arity: [0, 1],
+    summary: "what is deployed where, what runs, what failed, what is held",
+    options: [CONFIG, ADMIN, { name: "json", help: "print JSON" }],
+    load: () => import("./cli/status.ts"),
+  },
+  {
+    name: "log",
+    operands: "[NAME]",
+    arity: [0, 1],
+    summary: "deployments and deliveries, the newest first, with their output",
+    options: [
+      CONFIG,
+      ADMIN,
+      { name: "json", help: "print JSON" },
+      { name: "limit", value: "N", help: "how many entries; default 20" },
+    ],
+    load: () => import("./cli/log.ts"),
+  },
+  {
+    name: "deploy",
+    operands: "NAME",
+    arity: [1, 1],
+    summary: "deploy the tip now; ends a hold",
+    options: [CONFIG, ADMIN, { name: "wait", help: "wait until the deployment has ended" }],
+    load: () => import("./cli/deploy.ts"),
+  },
+  {
+    name: "rollback",
+    operands: "NAME",
+    arity: [1, 1],
+    summary: "go back to the deployment before, and hold",
+    options: [
+      CONFIG,
+      ADMIN,
+      { name: "to", value: "DEPLOYMENT", help: "its number in the log, or a commit" },
+    ],
+    load: () => import("./cli/rollback.ts"),
+  },
+  {
+    name: "hold",
+    operands: "NAME",
+    arity: [1, 1],
+    summary: "stop deploying a repository",
+    options: [CONFIG, ADMIN, { name: "reason", value: "TEXT", help: "shown in the status" }],
+    load: () => import("./cli/hold.ts"),
+  },
+  {
+    name: "resume",
+    operands: "NAME",
+    arity: [1, 1],
+    summary: "go on deploying a repository",
+    options: [CONFIG, ADMIN],
+    load: () => import("./cli/resume.ts"),
   },
   {
     name: "version",
@@ -138,16 +217,14 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
 
 /** Says on stderr what went wrong. */
 function report(error: unknown, io: Io): number {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) io.stderr(`hook: error: ${problem}\n`);
-    return 2;
-  }
   const message = error instanceof Error ? error.message : String(error);
-  io.stderr(`hook: error: ${message}\n`);
+  for (const problem of error instanceof ConfigError ? error.problems : [message]) {
+    io.stderr(`hook: error: ${problem}\n`);
+  }
   if (error instanceof Error && "hint" in error && typeof error.hint === "string") {
     io.stderr(`hook: hint: ${error.hint}\n`);
   }
-  return error instanceof UsageError ? 2 : 1;
+  return error instanceof UsageError || error instanceof ConfigError ? 2 : 1;
 }
 
 /**
@@ -160,8 +237,8 @@ export function parse(argv: readonly string[]): { verb: Verb; args: Args } {
   if (first === undefined) {
     throw new UsageError("no verb", 'what can be done: "hook help"');
   }
-  if (first === "--help" || first === "-h") return { verb: verbNamed("help"), args: NO_ARGS };
-  if (first === "--version" || first === "-V") return { verb: verbNamed("version"), args: NO_ARGS };
+  if (first === "--help" || first === "-h") return parse(["help", ...rest]);
+  if (first === "--version" || first === "-V") return parse(["version", ...rest]);
   const verb = verbNamed(first);
   const args = parseOptions(verb, rest);
   if (args.has("help")) return { verb: verbNamed("help"), args: { ...NO_ARGS, operands: [first] } };
@@ -170,7 +247,8 @@ export function parse(argv: readonly string[]): { verb: Verb; args: Args } {
     throw new UsageError(`"${first}" needs ${verb.operands}`, usageHint(verb));
   }
   if (args.operands.length > most) {
-    throw new UsageError(`"${first}" does not take "${args.operands[most]}"`, usageHint(verb));
+    const surplus = printable(args.operands[most]!);
+    throw new UsageError(`"${first}" does not take "${surplus}"`, usageHint(verb));
   }
   return { verb, args };
 }
@@ -185,10 +263,15 @@ const NO_ARGS: Args = { operands: [], value: () => undefined, has: () => false }
 export function verbNamed(name: string): Verb {
   const found = verbs.find((verb) => verb.name === name);
   if (found !== undefined) return found;
-  const what = name.startsWith("-") ? "option" : "verb";
+  if (name.startsWith("-")) {
+    throw new UsageError(
+      `"${printable(name)}" is no verb`,
+      "the verb comes first: hook VERB [OPTIONS]",
+    );
+  }
   const near = nearest(name, verbs.map((verb) => verb.name));
   throw new UsageError(
-    `unknown ${what} "${name}"`,
+    `unknown verb "${printable(name)}"`,
     near === undefined ? 'what can be done: "hook help"' : `did you mean "hook ${near}"?`,
   );
 }
@@ -203,10 +286,16 @@ export function usage({ name, operands, options }: Verb): string {
     .filter((part) => part !== "").join(" ");
 }
 
+/** The options of a verb, with the one that all have. */
+export function optionsOf(verb: Verb): readonly Option[] {
+  return [...verb.options, HELP];
+}
+
 function parseOptions(verb: Verb, argv: readonly string[]): Args {
-  const options = [...verb.options, HELP];
+  const options = optionsOf(verb);
   const withValue = options.filter(({ value }) => value !== undefined).map(({ name }) => name);
   const switches = options.filter(({ value }) => value === undefined).map(({ name }) => name);
+  refuseValues(verb, switches, argv);
   const alias = Object.fromEntries(
     options.flatMap(({ name, short }) => short === undefined ? [] : [[short, name]]),
   );
@@ -234,46 +323,22 @@ function parseOptions(verb: Verb, argv: readonly string[]): Args {
   };
 }
 
+/** `--wait=no` would be read as if `--wait` were absent. */
+function refuseValues(verb: Verb, switches: readonly string[], argv: readonly string[]): void {
+  const end = argv.indexOf("--");
+  for (const arg of end === -1 ? argv : argv.slice(0, end)) {
+    const name = /^--([^=]+)=/.exec(arg)?.[1];
+    if (name !== undefined && switches.includes(name)) {
+      throw new UsageError(`"--${name}" takes no value`, usageHint(verb));
+    }
+  }
+}
+
 function unknownOption(verb: Verb, options: readonly Option[], arg: string): UsageError {
-  const name = arg.replace(/^-+/, "").replace(/=.*$/s, "");
-  const near = nearest(name, options.map((option) => option.name));
+  const given = arg.replace(/=.*$/s, "");
+  const near = nearest(given.replace(/^-+/, ""), options.map((option) => option.name));
   return new UsageError(
-    `unknown option "${arg.replace(/=.*$/s, "")}" of "${verb.name}"`,
+    `unknown option "${printable(given)}" of "${verb.name}"`,
     near === undefined ? `its options: "hook help ${verb.name}"` : `did you mean "--${near}"?`,
   );
-}
-
-/** The help of everything, or of one verb; at most 80 columns wide. */
-export function helpText(verb?: Verb): string {
-  if (verb !== undefined) {
-    const options = [...verb.options, HELP].map((option) =>
-      [optionText(option), option.help] as const
-    );
-    return `Usage: ${usage(verb)}\n\n${capitalised(verb.summary)}.\n\nOptions:\n${table(options)}`;
-  }
-  const rows = verbs.map((each) => [`${each.name} ${each.operands}`.trim(), each.summary] as const);
-  return `hook puts a checkout where a push is: it takes the webhook of a forge,
-verifies it, and brings the checkout to what the remote holds.
-
-Usage: hook VERB [OPTIONS]
-
-Verbs:
-${table(rows)}
-Help of a verb: hook help VERB. Exit codes: 0 done, 1 failed,
-2 wrong usage or configuration.
-`;
-}
-
-function optionText({ name, short, value }: Option): string {
-  const long = `--${name}${value === undefined ? "" : ` ${value}`}`;
-  return short === undefined ? `    ${long}` : `-${short}, ${long}`;
-}
-
-function table(rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([left]) => left.length)) + 2;
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}${right}\n`).join("");
-}
-
-function capitalised(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

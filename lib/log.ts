@@ -7,6 +7,7 @@
  */
 
 import { configureSync, getLogger, type Logger, type LogRecord } from "@logtape/logtape";
+import { printable } from "./values.ts";
 
 export type { Logger };
 
@@ -31,22 +32,25 @@ export interface Log {
 export function openLog({ format, level, write }: LogOptions): Log {
   const formatRecord = format === "json" ? jsonLine : textLine;
   let pending = "";
-  let scheduled = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const flush = () => {
-    scheduled = false;
+    clearTimeout(timer);
+    timer = undefined;
     if (pending === "") return;
     const text = pending;
     pending = "";
-    write(text);
+    try {
+      write(text);
+    } catch {
+      // A full disk behind the log must not end the service; and where would one say so?
+    }
   };
   configureSync({
     reset: true,
     sinks: {
       stream: (record) => {
         pending += formatRecord(record);
-        if (scheduled) return;
-        scheduled = true;
-        setTimeout(flush, 0);
+        timer ??= setTimeout(flush, 0);
       },
     },
     loggers: [
@@ -57,23 +61,18 @@ export function openLog({ format, level, write }: LogOptions): Log {
   return { logger: getLogger(CATEGORY), flush };
 }
 
-/** One object a line: time, level, the record's own fields, and the message. */
+/** One object a line: time, level, event, message, and the record's other fields. */
 export function jsonLine({ timestamp, level, properties, message }: LogRecord): string {
-  return `${
-    JSON.stringify({
-      time: new Date(timestamp).toISOString(),
-      level,
-      ...properties,
-      message: message.join(""),
-    })
-  }\n`;
+  const { event, ...fields } = properties;
+  const time = new Date(timestamp).toISOString();
+  return `${JSON.stringify({ time, level, event, message: message.join(""), ...fields })}\n`;
 }
 
 /** Time, level, message and fields in one line; long texts below it, indented. */
 export function textLine({ timestamp, level, properties, message }: LogRecord): string {
   const time = new Date(timestamp).toISOString().slice(0, 19).replace("T", " ");
   const { event: _event, ...fields } = properties;
-  let line = `${time} ${level.padEnd(7)} ${message.join("")}`;
+  let line = `${time} ${level.padEnd(7)} ${clean(message.join(""))}`;
   let below = "";
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
@@ -85,9 +84,16 @@ export function textLine({ timestamp, level, properties, message }: LogRecord): 
 }
 
 function indented(text: string): string {
-  return text.trimEnd().split("\n").map((line) => `    ${line}\n`).join("");
+  return text.trimEnd().split(/\r?\n/).map((line) => `    ${clean(line)}\n`).join("");
 }
 
 function word(value: unknown): string {
-  return typeof value === "string" && /[\s"=]/.test(value) ? JSON.stringify(value) : String(value);
+  if (typeof value === "object") return JSON.stringify(value);
+  const text = clean(String(value));
+  return text === "" || /[\s"=]/.test(text) ? JSON.stringify(text) : text;
+}
+
+/** Without what would move a terminal's cursor or forge a line. */
+function clean(text: string): string {
+  return printable(text, Infinity);
 }

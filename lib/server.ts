@@ -7,18 +7,22 @@
 
 import { type Client, clientOf, isAllowed, type TrustedProxies } from "./address.ts";
 import type { RepositoryConfig } from "./config.ts";
-import type { Delivery, Deployment, Outcome, RefChange } from "./delivery.ts";
+import type {
+  DeliveryRecord,
+  Deployment,
+  IdentifiedDelivery,
+  Outcome,
+  RefChange,
+} from "./delivery.ts";
+import { glob } from "./glob.ts";
 import type { Logger } from "./log.ts";
 import { tail } from "./output.ts";
 import { bodyFormat } from "./providers/payload.ts";
-import {
-  type Posted,
-  type Provider,
-  UnreadableDelivery,
-  type Verdict,
-} from "./providers/provider.ts";
+import { identified } from "./providers/identity.ts";
+import { type Posted, UnreadableDelivery } from "./providers/provider.ts";
 import { type Answer, respond } from "./server/answer.ts";
 import { BodyBudget, type BodyProblem, readBody } from "./server/body.ts";
+import { type Gate, type Passed, passGates } from "./server/gates.ts";
 import { SeenDeliveries } from "./server/seen.ts";
 import { Throttle } from "./server/throttle.ts";
 import { within } from "./time.ts";
@@ -28,9 +32,8 @@ import type { BranchName, RepositoryName } from "./values.ts";
 /** A repository, ready to take deliveries. */
 export interface Endpoint {
   readonly config: RepositoryConfig;
-  readonly provider: Provider;
-  /** One a secret, in the configuration's order. */
-  readonly authenticators: readonly ((posted: Posted) => Promise<Verdict>)[];
+  /** Tried in this order. */
+  readonly gates: readonly Gate[];
 }
 
 /** What a reload replaces, as a whole. */
@@ -41,16 +44,32 @@ export interface DoorSettings {
   readonly bodyLimit: number;
 }
 
+/** Whom a deployment is for, in words. */
+export type Asker = Pick<IdentifiedDelivery, "id" | "pusher">;
+
 /** What the door needs from the house. */
 export interface DoorOptions {
   readonly settings: () => DoorSettings;
-  /** Asks for a deployment; undefined where the service is stopping. */
-  readonly submit: (name: RepositoryName) => Promise<Deployment> | undefined;
+  /**
+   * Asks for a deployment; undefined where the service is stopping. Of the delivery it gets no more
+   * than its id and who pushed, for people to read.
+   */
+  readonly submit: (name: RepositoryName, asker: Asker) => Promise<Deployment> | undefined;
+  /** Whether somebody holds the repository. */
+  readonly isHeld: (name: RepositoryName) => boolean;
   /** The branch that is deployed; undefined where it is not known before the first deployment. */
-  readonly branchOf: (config: RepositoryConfig) => Promise<BranchName | undefined>;
+  readonly branchOf: (
+    config: RepositoryConfig,
+  ) => BranchName | undefined | Promise<BranchName | undefined>;
+  /** Remembers what became of a delivery. */
+  readonly record: (record: DeliveryRecord) => void;
+  /** The ids of deliveries that were taken before this start, the newest first. */
+  readonly seen?: Iterable<DeliveryRecord>;
   readonly log: () => Logger;
   /** A clock that never goes back, in milliseconds. */
   readonly now: () => number;
+  /** The time of day, in milliseconds since 1970; the system's where it is not given. */
+  readonly time?: () => number;
   /** How long a body may take, in milliseconds; for tests. */
   readonly bodyTime?: number;
 }
@@ -61,6 +80,8 @@ interface Visit {
   readonly client: Client;
   readonly endpoint: Endpoint;
   readonly started: number;
+  /** When it came, in milliseconds since 1970: before anything that it sets off. */
+  readonly received: number;
   /** How long the client wants to wait for the deployment, in milliseconds. */
   readonly wait: number;
 }
@@ -68,19 +89,24 @@ interface Visit {
 /** What became of a delivery, and what of it the log may show. */
 interface Result {
   readonly answer: Answer;
-  readonly delivery?: Delivery;
-  /** Which of several secrets matched, from 1. */
-  readonly secret?: number;
+  readonly delivery?: IdentifiedDelivery;
+  /** Who vouched for the delivery. */
+  readonly passed?: Passed;
   /** For the log alone. */
   readonly why?: string;
+  readonly hint?: string;
 }
 
 /** Requests that may be in the house at once; each may hold 64 KiB without asking. */
 const MAX_VISITS = 2048;
+/** How long a client may wait for a deployment, in milliseconds. */
+const MAX_WAIT = 3_600_000;
 /** What larger bodies may hold together, in bytes. */
 const LARGE_BODIES = 64 * 1024 * 1024;
-/** Log lines about rejected deliveries, in a window of so many milliseconds. */
-const REJECTIONS_LOGGED = { limit: 60, window: 60_000 } as const;
+/** Log lines about deliveries that prove nothing, in a window of so many milliseconds. */
+const STRANGERS_LOGGED = { limit: 60, window: 60_000 } as const;
+
+const UNKNOWN_FORMAT: Answer = { status: 415, reason: "the body is neither JSON nor a form" };
 
 const BODY_ANSWERS: Readonly<Record<BodyProblem, Answer>> = {
   "too large": { status: 413, reason: "the body is too large", headers: { connection: "close" } },
@@ -98,13 +124,18 @@ export class Door {
   readonly #options: DoorOptions;
   readonly #budget = new BodyBudget(LARGE_BODIES);
   readonly #seen = new SeenDeliveries();
-  readonly #rejections: Throttle;
+  readonly #strangers: Throttle;
+  readonly #time: () => number;
   #visits = 0;
 
   constructor(options: DoorOptions) {
     this.#options = options;
-    const { limit, window } = REJECTIONS_LOGGED;
-    this.#rejections = new Throttle(limit, window, options.now);
+    this.#time = options.time ?? Date.now;
+    for (const { repository, delivery, outcome } of options.seen ?? []) {
+      if (delivery !== undefined && outcome === "queued") this.#seen.add(repository, delivery);
+    }
+    const { limit, window } = STRANGERS_LOGGED;
+    this.#strangers = new Throttle(limit, window, options.now);
   }
 
   /** Answers one request. */
@@ -122,7 +153,7 @@ export class Door {
     if (this.#visits >= MAX_VISITS) return respond(request, busy("too much at once"));
     this.#visits++;
     try {
-      const wait = waitTime(query, endpoint);
+      const wait = waitTime(query);
       if (wait === undefined) {
         return respond(request, { status: 400, reason: '"wait" is not a duration such as 60s' });
       }
@@ -132,7 +163,8 @@ export class Door {
         forwardedFor,
         this.#options.settings().trustedProxies,
       );
-      const visit = { request, client, endpoint, wait, started: this.#options.now() };
+      const started = this.#options.now();
+      const visit = { request, client, endpoint, wait, started, received: this.#time() };
       return respond(request, await this.#receive(visit));
     } finally {
       this.#visits--;
@@ -152,10 +184,11 @@ export class Door {
     const { request, endpoint, client } = visit;
     const { allowFrom } = endpoint.config;
     if (allowFrom !== undefined && !isAllowed(client, allowFrom)) {
-      return this.#log(visit, rejected(endpoint, "the client's address is not in allow_from"));
+      const why = "the client's address is not in allow_from";
+      return this.#log(visit, { answer: rejection(endpoint), why });
     }
     if (bodyFormat(request.headers.get("content-type")) === undefined) {
-      return { status: 415, reason: "the body is neither JSON nor a form" };
+      return this.#log(visit, { answer: UNKNOWN_FORMAT });
     }
     const { bodyLimit } = this.#options.settings();
     const body = await readBody(request, {
@@ -163,25 +196,25 @@ export class Door {
       budget: this.#budget,
       ...this.#options.bodyTime !== undefined && { time: this.#options.bodyTime },
     });
-    if (typeof body === "string") return BODY_ANSWERS[body];
-    const posted = { headers: request.headers, body };
-    const { verdict, secret } = await authenticate(endpoint, posted);
-    if (!verdict.authentic) return this.#log(visit, rejected(endpoint, verdict.why));
-    const result = await this.#decide(visit, posted, verdict);
-    const answer = this.#log(visit, { ...result, ...secret !== undefined && { secret } });
-    return await this.#await(visit, answer, result);
+    if (typeof body === "string") return this.#log(visit, { answer: BODY_ANSWERS[body] });
+    const posted = { headers: request.headers, body, received: visit.received };
+    const passed = await passGates(endpoint.gates, posted);
+    if ("why" in passed) return this.#log(visit, { answer: rejection(endpoint), ...passed });
+    const result = await this.#decide(visit, posted, passed);
+    return await this.#await(visit, this.#log(visit, { ...result, passed }), result);
   }
 
   /** Reads an authentic delivery, and asks for a deployment where it is about the deployed ref. */
   async #decide(
     { endpoint }: Visit,
     posted: Posted,
-    verdict: Verdict & { authentic: true },
+    { provider, verdict }: Passed,
   ): Promise<Result & { deployment?: Promise<Deployment> }> {
-    const { config, provider } = endpoint;
-    let delivery: Delivery;
+    const { config } = endpoint;
+    let delivery: IdentifiedDelivery;
     try {
-      delivery = provider.read(posted, verdict.payload);
+      const read = provider.read(posted, verdict.payload);
+      delivery = await identified(provider.name, posted.body, read);
     } catch (error) {
       if (!(error instanceof UnreadableDelivery)) throw error;
       return {
@@ -200,46 +233,77 @@ export class Door {
     if (event.kind === "ping") return { delivery, answer: answer(200, "pong") };
     const reason = event.kind === "other"
       ? `the event "${event.name}" is not a push`
-      : ignoredBecause(event.changes, await this.#options.branchOf(config));
+      : await this.#ignoredBecause(event.changes, config);
     if (reason !== undefined) return { delivery, answer: answer(200, "ignored", reason) };
-    if (delivery.id !== undefined && !this.#seen.add(config.name, delivery.id)) {
+    if (this.#options.isHeld(config.name)) {
+      return { delivery, answer: answer(200, "held", `hook resume ${config.name} goes on`) };
+    }
+    if (!this.#seen.add(config.name, delivery.id, delivery.idFrom)) {
       return { delivery, answer: answer(200, "duplicate") };
     }
-    const deployment = this.#options.submit(config.name);
+    const { id, pusher } = delivery;
+    const asker: Asker = { id, ...pusher !== undefined && { pusher } };
+    const deployment = this.#options.submit(config.name, asker);
     if (deployment === undefined) {
-      this.#forget(config.name, delivery);
+      this.#seen.forget(config.name, delivery.id);
       return { delivery, answer: busy("stopping") };
     }
     void deployment.then(({ result }) => {
-      if (result === "failed") this.#forget(config.name, delivery);
+      if (result === "failed") this.#seen.forget(config.name, delivery.id);
     });
     return { delivery, deployment, answer: answer(202, "queued") };
   }
 
-  #forget(name: RepositoryName, { id }: Delivery): void {
-    if (id !== undefined) this.#seen.forget(name, id);
+  /** Why a push has nothing to deploy; undefined where it has. */
+  async #ignoredBecause(
+    changes: readonly RefChange[],
+    config: RepositoryConfig,
+  ): Promise<string | undefined> {
+    return config.tags === undefined
+      ? branchIgnoredBecause(changes, await this.#options.branchOf(config))
+      : tagIgnoredBecause(changes, config.tags);
   }
 
   /** Waits for the deployment where the client asked for it, and answers with what it came to. */
   async #await(
     { wait }: Visit,
     queued: Answer,
-    { deployment, delivery }: { deployment?: Promise<Deployment>; delivery?: Delivery },
+    { deployment, delivery }: { deployment?: Promise<Deployment>; delivery?: IdentifiedDelivery },
   ): Promise<Answer> {
     if (deployment === undefined || wait === 0) return queued;
     const ended = await within(wait, deployment);
     if (ended === undefined) return queued;
     const { result, repository, reason, hint, output } = ended;
-    const answer = { outcome: result, repository, delivery: delivery?.id, reason };
+    // Nobody asked by a push for a repository to be left as somebody moved it.
+    const outcome: Outcome = result === "drifted" ? "unchanged" : result;
+    const answer = { outcome, repository, delivery: delivery?.id, reason };
     if (result !== "failed") return { status: 200, ...answer };
     return { status: 500, ...answer, hint, output: output && tail(output) };
   }
 
+  #record(
+    fields: Omit<DeliveryRecord, "at" | "provider"> & { provider?: string },
+    at: number,
+  ): void {
+    const { repository, provider = "unknown", delivery, outcome, reason, ref, pusher, client } =
+      fields;
+    this.#options.record({
+      at,
+      repository,
+      provider,
+      outcome,
+      client,
+      ...delivery !== undefined && { delivery },
+      ...reason !== undefined && { reason },
+      ...ref !== undefined && { ref },
+      ...pusher !== undefined && { pusher },
+    });
+  }
+
   /** Writes the one line of a delivery. */
-  #log(visit: Visit, { answer, delivery, secret, why }: Result): Answer {
+  #log(visit: Visit, { answer, delivery, passed, why, hint }: Result): Answer {
     const { endpoint, client, started } = visit;
-    const isRejection = answer.outcome === "rejected";
-    const suppressed = isRejection ? this.#rejections.pass() : 0;
+    const suppressed = passed?.secret === undefined ? this.#strangers.pass() : 0;
     if (suppressed === undefined) return answer;
     const outcome = answer.outcome ?? "refused";
     const change = delivery?.event.kind === "push" ? delivery.event.changes[0] : undefined;
@@ -247,44 +311,39 @@ export class Door {
       event: "delivery",
       repository: endpoint.config.name,
       delivery: delivery?.id,
-      provider: endpoint.provider.name,
+      provider: passed?.provider.name ?? onlyProvider(endpoint),
       outcome,
       status: answer.status,
       reason: why ?? answer.reason,
+      hint,
       ref: change?.ref,
       pusher: delivery?.pusher,
+      commits: delivery?.commits,
       ms: Math.round((this.#options.now() - started) * 10) / 10,
       client: client === "unix" ? "unix" : client.address,
-      secret: endpoint.authenticators.length > 1 ? secret : undefined,
+      secret: passed?.hadChoice ? passed.secret : undefined,
       suppressed: suppressed > 0 ? suppressed : undefined,
     };
+    this.#record(fields, visit.received);
     const log = this.#options.log();
     const message = `delivery ${outcome}`;
-    if (isRejection || answer.status >= 400) log.warn(message, fields);
+    if (answer.status >= 400) log.warn(message, fields);
     else log.info(message, fields);
     return answer;
   }
 }
 
 /** The same words whatever was wrong; the log has the reason. */
-function rejected({ config }: Endpoint, why: string): Result {
-  return { answer: { status: 403, outcome: "rejected", repository: config.name }, why };
+function rejection({ config }: Endpoint): Answer {
+  return { status: 403, outcome: "rejected", repository: config.name };
 }
 
-async function authenticate(
-  { authenticators }: Endpoint,
-  posted: Posted,
-): Promise<{ verdict: Verdict; secret?: number }> {
-  let verdict: Verdict = { authentic: false, why: "no secret" };
-  for (const [index, check] of authenticators.entries()) {
-    verdict = await check(posted);
-    if (verdict.authentic) return { verdict, secret: index + 1 };
-  }
-  return { verdict };
+/** The provider that was meant, where there is no choice. */
+function onlyProvider({ gates }: Endpoint): string | undefined {
+  return gates.length === 1 ? gates[0]!.provider.name : undefined;
 }
 
-/** Why a push has nothing to deploy; undefined where it has. */
-function ignoredBecause(
+function branchIgnoredBecause(
   changes: readonly RefChange[],
   branch: BranchName | undefined,
 ): string | undefined {
@@ -298,13 +357,21 @@ function ignoredBecause(
   return own.every(({ deleted }) => deleted) ? "the branch was deleted" : undefined;
 }
 
-/** The time in `?wait=60s`, at most the deployment's timeout; undefined where it is malformed. */
-function waitTime(query: string, { config }: Endpoint): number | undefined {
+function tagIgnoredBecause(changes: readonly RefChange[], pattern: string): string | undefined {
+  const tags = changes.filter(({ ref }) =>
+    ref.startsWith("refs/tags/") && glob(pattern).test(ref.slice("refs/tags/".length))
+  );
+  if (tags.length === 0) return `tags such as "${pattern}" are deployed, not this ref`;
+  return tags.every(({ deleted }) => deleted) ? "the tag was deleted" : undefined;
+}
+
+/** The time in `?wait=60s`, at most an hour; undefined where it is malformed. */
+function waitTime(query: string): number | undefined {
   if (query === "") return 0;
   const text = new URLSearchParams(query).get("wait");
   if (text === null) return 0;
   const time = duration(text);
-  return time === undefined ? undefined : Math.min(time, config.timeout);
+  return time === undefined ? undefined : Math.min(time, MAX_WAIT);
 }
 
 function health(request: Request): Response {

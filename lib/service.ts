@@ -1,32 +1,53 @@
 /**
- * The running service: listener, door, queue and deployments, put together from a configuration
- * and put together anew when it is reloaded.
+ * The running service: listeners, doors, keeper and history, put together from a configuration and
+ * put together anew when it is reloaded.
  *
  * @module
  */
 
-import { formatListenAddress, isSameAddress } from "./address.ts";
+import { formatListenAddress, isSameAddress, type ListenAddress } from "./address.ts";
+import { AdminDoor } from "./admin.ts";
+import { checkAll } from "./check.ts";
 import type { Config } from "./config.ts";
-import type { Deployment } from "./delivery.ts";
-import { deploy } from "./deploy.ts";
-import { isToBeCloned } from "./deploy/in_place.ts";
-import { checkedOutBranch, type Git } from "./git.ts";
+import type { Acceptance } from "./config/accept.ts";
+import { deliveryOrder } from "./deploy/order.ts";
+import { CheckedOutBranches } from "./branches.ts";
+import type { Git } from "./git.ts";
+import { History } from "./history.ts";
+import { coveredDeliveries, owedDeliveries } from "./ledger.ts";
+import { Keeper } from "./keeper.ts";
 import type { Logger } from "./log.ts";
 import { providers } from "./providers/mod.ts";
-import { Queue } from "./queue.ts";
+import type { Provider } from "./providers/provider.ts";
+import type { After } from "./queue.ts";
 import { Door, type DoorSettings, type Endpoint } from "./server.ts";
-import { Listener } from "./server/listener.ts";
-import type { RepositoryName } from "./values.ts";
+import type { Gate } from "./server/gates.ts";
+import { type Handler, Listener, type ListenerOptions } from "./server/listener.ts";
+import type { State } from "./state.ts";
+import { repositoryName } from "./values.ts";
 
 /** What the service takes from outside. */
 export interface ServiceOptions {
   readonly git: Git;
   /** The log as it is now; a reload may change it. */
   readonly log: () => Logger;
+  readonly state: State;
+  /** Where the verbs reach the service. */
+  readonly admin: ListenAddress;
   /** A clock that never goes back, in milliseconds. */
   readonly now: () => number;
 }
 
+/** The time, in milliseconds since 1970. */
+const wall = () => Date.now();
+
+const after: After = (ms, callback) => {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+};
+
+/** How many of the deliveries before this start are known again, so that repetitions are seen. */
+const SEEN_AT_START = 10_000;
 /** How long the last answers may take to go out, in milliseconds. */
 const CLOSING_GRACE = 2_000;
 
@@ -34,17 +55,23 @@ const CLOSING_GRACE = 2_000;
 async function prepare(config: Config): Promise<DoorSettings> {
   const endpoints = new Map<string, Endpoint>();
   for (const repository of config.repositories.values()) {
-    const provider = providers[repository.provider];
-    const authenticators = await Promise.all(
-      repository.secrets.map((secret) => provider.authenticator(secret)),
-    );
-    endpoints.set(repository.name, { config: repository, provider, authenticators });
+    const gates = await Promise.all(repository.accept.map(prepareGate));
+    endpoints.set(repository.name, { config: repository, gates });
   }
   return { endpoints, trustedProxies: config.trustedProxies, bodyLimit: config.bodyLimit };
 }
 
+async function prepareGate({ provider: name, secrets, options }: Acceptance): Promise<Gate> {
+  const provider: Provider = providers[name];
+  const authenticators = await Promise.all(
+    secrets.map((secret) => provider.authenticator(secret, options)),
+  );
+  return { provider, authenticators };
+}
+
 /** What people see as the URL of a repository: the host is theirs to fill in where all are bound. */
 export function deliveryUrls(config: Config, bound = config.listen): string[] {
+  if (bound === undefined) return [];
   const shown = bound.kind === "tcp" && /^(?:0\.0\.0\.0|::)$/.test(bound.hostname)
     ? { ...bound, hostname: "YOUR-SERVER" }
     : bound;
@@ -57,108 +84,126 @@ export function deliveryUrls(config: Config, bound = config.listen): string[] {
 /** The service from start to stop. */
 export class Service {
   readonly #options: ServiceOptions;
-  readonly #queue: Queue<RepositoryName, Deployment>;
+  readonly #keeper: Keeper;
   readonly #door: Door;
-  readonly #abort = new AbortController();
+  readonly #branches: CheckedOutBranches;
   #config: Config;
   #settings: DoorSettings;
-  #listener!: Listener;
+  /** The public listener; undefined where there is none. */
+  #public: Listener | undefined;
+  #admin: Listener | undefined;
   #stopped: Promise<void> | undefined;
 
   private constructor(config: Config, settings: DoorSettings, options: ServiceOptions) {
+    const { git, log, now, state } = options;
     this.#config = config;
     this.#settings = settings;
     this.#options = options;
-    this.#queue = new Queue({
+    this.#branches = new CheckedOutBranches(now);
+    const history = new History({ log, ledger: state.ledger, wall });
+    this.#keeper = new Keeper({
+      git,
+      now,
+      wall,
+      after,
+      random: Math.random,
       concurrency: config.concurrency,
-      run: (name, count) => this.#deploy(name, count),
+      onBegin: (name, order) => history.began(name, order),
+      onEnd: (deployment) => history.ended(deployment),
+      onNotice: (notice) => history.noticed(notice),
     });
     this.#door = new Door({
       settings: () => this.#settings,
-      submit: (name) => this.#queue.submit(name),
-      branchOf: async ({ branch, path }) => branch ?? await checkedOutBranch(path),
-      log: options.log,
-      now: options.now,
+      submit: (name, { id, pusher }) => this.#keeper.submit(name, deliveryOrder(id, pusher)),
+      isHeld: (name) => this.#keeper.isHeld(name),
+      branchOf: (target) => target.branch ?? this.#branches.of(target),
+      record: (record) => history.delivered(record),
+      seen: coveredDeliveries(state.ledger, SEEN_AT_START),
+      log,
+      now,
+      time: wall,
     });
   }
 
   /**
    * Starts the service.
    *
-   * @throws {ListenError} where the address can't be bound
+   * @throws {ListenError} where an address can't be bound
    */
   static async start(config: Config, options: ServiceOptions): Promise<Service> {
     const service = new Service(config, await prepare(config), options);
-    service.#listener = await service.#listen(config);
-    service.#announce();
-    void service.#cloneMissing();
+    await service.#endOrphans();
+    try {
+      service.#admin = await service.#openAdmin(options.admin);
+      if (config.listen) service.#public = await service.#listen(config, config.listen);
+    } catch (error) {
+      await service.#admin?.close(0);
+      throw error;
+    }
+    service.#announce(config);
+    service.#keeper.keep(config.repositories.values(), config.concurrency);
+    for (const { repository, delivery, pusher } of owedDeliveries(options.state.ledger)) {
+      const name = repositoryName(repository);
+      if (name !== undefined) void service.#keeper.submit(name, deliveryOrder(delivery, pusher));
+    }
     return service;
   }
 
-  #listen(config: Config, takeover?: Listener): Promise<Listener> {
+  /** Git that a killed service left running would fight with ours. */
+  async #endOrphans(): Promise<void> {
+    const count = await this.#options.git.endOrphans();
+    if (count === 0) return;
+    this.#options.log().warn("ended git processes that a killed hook had left running", {
+      event: "orphans",
+      count,
+    });
+  }
+
+  #openAdmin(address: ListenAddress): Promise<Listener> {
+    const door = new AdminDoor({
+      keeper: this.#keeper,
+      ledger: this.#options.state.ledger,
+      names: () => this.#config.repositories.keys(),
+      facts: () => ({ listening: this.#public?.url ?? null, ...this.#keeper.size }),
+      check: (names) => {
+        const targets = names.map((name) => this.#config.repositories.get(name)!);
+        return checkAll(targets, this.#options.git);
+      },
+    });
+    return this.#open({ address, handler: door.handle });
+  }
+
+  #listen(config: Config, address: ListenAddress, takeover = false): Promise<Listener> {
+    const { tls } = config;
+    const handler: Handler = this.#door.handle;
+    return this.#open({ address, handler, ...tls && { tls } }, takeover);
+  }
+
+  #open(options: ListenerOptions, takeover = false): Promise<Listener> {
     const log = this.#options.log;
     return Listener.open({
-      address: takeover?.address ?? config.listen,
-      ...config.tls && { tls: { cert: config.tls.cert, key: config.tls.key } },
-      handler: this.#door.handle,
+      ...options,
       onRebound: (cause) =>
         log().warn("listener bound again", {
           event: "started-again",
           reason: cause instanceof Error ? cause.message : "the listener ended",
         }),
       onError: (error) => log().error("internal error", { event: "error", reason: String(error) }),
-    }, { takeover: takeover !== undefined });
+    }, { takeover });
   }
 
-  #announce(): void {
-    this.#options.log().info("listening; paste these URLs into the forge", {
+  #announce(config: Config): void {
+    const urls = deliveryUrls(config, this.#public?.address);
+    const message = this.#public === undefined
+      ? "nothing listens; the remotes are polled"
+      : "listening; paste these URLs into the forge";
+    this.#options.log().info(message, {
       event: "listening",
-      address: this.#listener.url,
-      repositories: this.#config.repositories.size,
-      urls: deliveryUrls(this.#config, this.#listener.address),
+      address: this.#public?.url ?? "none",
+      admin: this.#admin?.url,
+      repositories: config.repositories.size,
+      urls,
     });
-  }
-
-  /** A repository without a checkout needs no push to be put there. */
-  async #cloneMissing(): Promise<void> {
-    for (const repository of this.#config.repositories.values()) {
-      const missing = repository.remote !== undefined &&
-        await isToBeCloned(repository).catch(() => false);
-      if (missing) void this.#queue.submit(repository.name);
-    }
-  }
-
-  async #deploy(name: RepositoryName, deliveries: number): Promise<Deployment> {
-    const repository = this.#config.repositories.get(name);
-    const deployment: Deployment = repository === undefined
-      ? { repository: name, result: "failed", ms: 0, reason: "no longer in the configuration" }
-      : await deploy(repository, {
-        git: this.#options.git,
-        signal: this.#abort.signal,
-        now: this.#options.now,
-      });
-    this.#logDeployment(deployment, deliveries);
-    return deployment;
-  }
-
-  #logDeployment(deployment: Deployment, deliveries: number): void {
-    const { result, repository, branch, old, new: commit, ms, reason, hint, output } = deployment;
-    const fields = {
-      event: "deployment",
-      repository,
-      result,
-      branch,
-      old,
-      new: commit,
-      ms,
-      deliveries,
-      reason,
-      hint,
-      output: result === "failed" ? output : undefined,
-    };
-    const log = this.#options.log();
-    if (result === "failed") log.error("deployment failed", fields);
-    else log.info(`deployment ${result}`, fields);
   }
 
   /**
@@ -172,32 +217,36 @@ export class Service {
     await this.#relisten(config);
     this.#config = config;
     this.#settings = settings;
-    this.#queue.concurrency = config.concurrency;
-    void this.#cloneMissing();
+    this.#keeper.keep(config.repositories.values(), config.concurrency);
   }
 
   async #relisten(config: Config): Promise<void> {
-    const isSamePlace = isSameAddress(config.listen, this.#config.listen);
-    const isSameTls = config.tls?.cert === this.#config.tls?.cert &&
-      config.tls?.key === this.#config.tls?.key;
+    const old = this.#config;
+    const isSamePlace = isSameAddress(config.listen, old.listen);
+    const isSameTls = config.tls?.cert === old.tls?.cert && config.tls?.key === old.tls?.key;
     if (isSamePlace && isSameTls) return;
-    const old = this.#listener;
-    if (!isSamePlace) {
-      this.#listener = await this.#listen(config);
-      void old.close(CLOSING_GRACE);
+    const before = this.#public;
+    if (isSamePlace && before !== undefined) {
+      await this.#replaceTls(config, before);
     } else {
-      // One socket can't serve two certificates, so there is a moment without a listener.
-      const closed = old.close(CLOSING_GRACE);
-      try {
-        this.#listener = await this.#listen(config, old);
-      } catch (error) {
-        this.#listener = await this.#listen(this.#config, old);
-        throw error;
-      } finally {
-        await closed;
-      }
+      this.#public = config.listen && await this.#listen(config, config.listen);
+      void before?.close(CLOSING_GRACE);
     }
-    this.#announce();
+    this.#announce(config);
+  }
+
+  /** One socket can't serve two certificates, so there is a moment without a listener. */
+  async #replaceTls(config: Config, before: Listener): Promise<void> {
+    const { address } = before;
+    const closed = before.close(CLOSING_GRACE);
+    try {
+      this.#public = await this.#listen(config, address, true);
+    } catch (error) {
+      this.#public = await this.#listen(this.#config, address, true);
+      throw error;
+    } finally {
+      await closed;
+    }
   }
 
   /** Stops accepting and lets the deployments end, each within its timeout. */
@@ -206,15 +255,15 @@ export class Service {
   }
 
   async #stop(): Promise<void> {
-    this.#options.log().info("stopping", { event: "stopping", ...this.#queue.size });
-    void this.#listener.drain();
-    await this.#queue.close();
-    await this.#listener.close(CLOSING_GRACE);
+    this.#options.log().info("stopping", { event: "stopping", ...this.#keeper.size });
+    void this.#public?.drain();
+    await this.#keeper.close();
+    await Promise.all([this.#public?.close(CLOSING_GRACE), this.#admin?.close(CLOSING_GRACE)]);
     this.#options.log().info("stopped", { event: "stopped" });
   }
 
-  /** Ends running deployments at once, with git's process groups. */
+  /** Ends running deployments at once, with everything that git started. */
   abort(): void {
-    this.#abort.abort(new Error("stopped"));
+    this.#keeper.abort();
   }
 }

@@ -4,22 +4,16 @@
  * @module
  */
 
+import { isLocal } from "../address.ts";
+import { checkAll, checkPlace } from "../check.ts";
 import type { Args } from "../cli.ts";
 import type { Config, RepositoryConfig } from "../config.ts";
-import { isToBeCloned } from "../deploy/in_place.ts";
-import { StepError } from "../deploy/step.ts";
-import { checkedOutBranch, Git, isSupportedGit, OLDEST_GIT } from "../git.ts";
+import type { Finding } from "../findings.ts";
+import { Git, isSupportedGit, OLDEST_GIT } from "../git.ts";
+import { providers } from "../providers/mod.ts";
+import { adminClient, UnreachableError } from "./admin_client.ts";
 import { loadConfigOf, repositoryNamed } from "./config_file.ts";
 import type { Io } from "./io.ts";
-
-type Level = "ok" | "warn" | "fail";
-
-/** One line of the result. */
-interface Finding {
-  readonly level: Level;
-  readonly about: string;
-  readonly message: string;
-}
 
 /** Prints a line a check; 1 where one of them failed. */
 export async function run(args: Args, io: Io): Promise<number> {
@@ -33,9 +27,13 @@ export async function run(args: Args, io: Io): Promise<number> {
   const findings: Finding[] = [
     { level: "ok", about: "configuration", message: config.file },
     await checkGit(io),
-    ...await checkPrivacy("configuration", [config.file], hasLiteralSecret(config)),
+    ...await checkPrivacy("configuration", holdsSecret(config) ? [config.file] : []),
   ];
-  for (const repository of repositories) findings.push(...await checkRepository(repository));
+  for (const repository of repositories) {
+    const { name, secretFiles } = repository;
+    findings.push(...await checkPrivacy(name, secretFiles), ...checkTransport(config, repository));
+  }
+  findings.push(...await checkRepositories(repositories, args, io));
   for (const { level, about, message } of findings) {
     io.stdout(`${level.padEnd(4)}  ${about}: ${message}\n`);
   }
@@ -60,19 +58,12 @@ async function checkGit(io: Io): Promise<Finding> {
   }
 }
 
-function hasLiteralSecret({ repositories }: Config): boolean {
-  return [...repositories.values()].some(({ secrets, secretFiles }) =>
-    secrets.length > secretFiles.length
-  );
+function holdsSecret({ repositories }: Config): boolean {
+  return [...repositories.values()].some(({ hasLiteralSecret }) => hasLiteralSecret);
 }
 
 /** A secret that others on this machine can read is none. */
-async function checkPrivacy(
-  about: string,
-  files: readonly string[],
-  holdsSecrets = true,
-): Promise<Finding[]> {
-  if (!holdsSecrets) return [];
+async function checkPrivacy(about: string, files: readonly string[]): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const file of files) {
     const { mode } = await Deno.stat(file);
@@ -86,33 +77,38 @@ async function checkPrivacy(
   return findings;
 }
 
-async function checkRepository(repository: RepositoryConfig): Promise<Finding[]> {
-  const about = repository.name;
-  return [
-    await checkCheckout(repository),
-    ...await checkPrivacy(about, repository.secretFiles),
-  ];
+/** Looks at the files, or with `--online` at everything: by the running service where there is one. */
+async function checkRepositories(
+  repositories: readonly RepositoryConfig[],
+  args: Args,
+  io: Io,
+): Promise<Finding[]> {
+  const git = new Git(io.env);
+  if (!args.has("online")) {
+    return await Promise.all(repositories.map((each) => checkPlace(each, git)));
+  }
+  const service = await adminClient(args, io);
+  try {
+    const names = repositories.map(({ name }) => name);
+    const { findings } = await service.ask("POST", "/check", { names });
+    return findings as Finding[];
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    io.stderr(`hook: no service answers at "${service.path}", so the checks run as you\n`);
+    return await checkAll(repositories, git);
+  }
 }
 
-async function checkCheckout(repository: RepositoryConfig): Promise<Finding> {
-  const { name: about, path, branch, remote } = repository;
-  try {
-    if (await isToBeCloned(repository)) {
-      return remote === undefined
-        ? { level: "fail", about, message: `"${path}" is missing or empty and "remote" is not set` }
-        : { level: "ok", about, message: `"${path}" will be cloned from ${remote}` };
-    }
-    const current = await checkedOutBranch(path);
-    const wanted = branch ?? current;
-    if (wanted === undefined) {
-      return { level: "fail", about, message: `"${path}" is detached and "branch" is not set` };
-    }
-    const switched = current !== wanted ? ` (now on ${current ?? "no branch"})` : "";
-    return { level: "ok", about, message: `"${path}" follows ${wanted}${switched}` };
-  } catch (error) {
-    const message = error instanceof StepError || error instanceof Deno.errors.PermissionDenied
-      ? error.message
-      : String(error);
-    return { level: "fail", about, message };
-  }
+/** Whoever can read a delivery that is not signed can post others like it. */
+function checkTransport({ listen, tls }: Config, { name, accept }: RepositoryConfig): Finding[] {
+  if (tls !== undefined || listen === undefined || isLocal(listen)) return [];
+  const unsigned = accept.filter(({ provider, secrets }) =>
+    secrets.some((secret) => !providers[provider].signsBody(secret))
+  );
+  return unsigned.map(({ provider }) => ({
+    level: "warn",
+    about: name,
+    message: `"${provider}" does not sign the body, and nothing encrypts it: ` +
+      'set "tls", or listen on loopback or a unix socket behind a proxy that does',
+  }));
 }

@@ -12,6 +12,7 @@ export interface Io {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly stdoutIsTerminal: boolean;
+  readonly stdinIsTerminal: boolean;
   /** One of our own environment variables. */
   readonly env: (name: string) => string | undefined;
   /** Calls `handler` at each such signal from now on. */
@@ -26,6 +27,7 @@ export function denoIo(): Io {
     stdout: (text) => writeAll(Deno.stdout, text),
     stderr: (text) => writeAll(Deno.stderr, text),
     stdoutIsTerminal: Deno.stdout.isTerminal(),
+    stdinIsTerminal: Deno.stdin.isTerminal(),
     env: (name) => Deno.env.get(name),
     onSignal: (name, handler) => Deno.addSignalListener(name, handler),
     now: () => performance.now(),

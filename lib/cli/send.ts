@@ -7,8 +7,11 @@
 import { formatListenAddress, type ListenAddress } from "../address.ts";
 import { type Args, CliError, UsageError } from "../cli.ts";
 import type { Config, RepositoryConfig } from "../config.ts";
+import type { Acceptance } from "../config/accept.ts";
+import { repositoryPath } from "../deploy/step.ts";
 import { checkedOutBranch } from "../git.ts";
 import { providers } from "../providers/mod.ts";
+import type { Posted, Provider } from "../providers/provider.ts";
 import type { Bytes } from "../signature.ts";
 import { loadConfigOf, repositoryNamed } from "./config_file.ts";
 import type { Io } from "./io.ts";
@@ -26,7 +29,26 @@ export async function run(args: Args, io: Io): Promise<number> {
   }
   const config = await loadConfigOf(args, io);
   const repository = repositoryNamed(config, name!);
-  const posted = await providers[repository.provider].compose({
+  const posted = await compose(repository, event, args);
+  const { url, client } = destination(args.value("url"), config, repository);
+  if (args.has("wait")) url.searchParams.set("wait", `${repository.timeout / 1000}s`);
+  const response = await post(url, posted, client);
+  io.stdout(`${response.status} ${await response.text()}`);
+  return response.ok ? 0 : 1;
+}
+
+/** The delivery as the first of the repository's forges would post it. */
+async function compose(
+  repository: RepositoryConfig,
+  event: "push" | "ping",
+  args: Args,
+): Promise<Posted> {
+  const [{ provider: name, secrets, options }] = repository.accept as [Acceptance];
+  const provider: Provider = providers[name];
+  if (event === "ping" && !provider.pings) {
+    throw new UsageError(`${provider.title} sends no ping`, "post a push: --event push");
+  }
+  const draft = {
     event,
     repository: repository.name,
     ref: args.value("ref") ?? await deployedRef(repository),
@@ -35,16 +57,13 @@ export async function run(args: Args, io: Io): Promise<number> {
     id: crypto.randomUUID(),
     now: Date.now(),
     ...await payload(args.value("payload")),
-  }, repository.secrets[0]!);
-  const { url, client } = destination(args.value("url"), config, repository);
-  if (args.has("wait")) url.searchParams.set("wait", `${repository.timeout / 1000}s`);
-  const response = await post(url, posted, client);
-  io.stdout(`${response.status} ${await response.text()}`);
-  return response.ok ? 0 : 1;
+  };
+  return await provider.compose(draft, secrets[0]!, options);
 }
 
-async function deployedRef({ branch, path }: RepositoryConfig): Promise<string> {
-  const found = branch ?? await checkedOutBranch(path);
+async function deployedRef(repository: RepositoryConfig): Promise<string> {
+  const { branch, path } = repository;
+  const found = branch ?? await checkedOutBranch(repositoryPath(repository));
   if (found !== undefined) return `refs/heads/${found}`;
   throw new CliError(`"${path}" does not tell which branch is deployed`, "name it: --ref REF");
 }
@@ -70,6 +89,12 @@ function destination(
       throw new UsageError(`"${given}" is not an http or https URL`);
     }
     return { url };
+  }
+  if (listen === undefined) {
+    throw new CliError(
+      'nothing listens: "listen" is none in the configuration',
+      "name it: --url URL",
+    );
   }
   if (listen.kind === "unix") {
     const client = Deno.createHttpClient({ proxy: { transport: "unix", path: listen.path } });

@@ -10,16 +10,30 @@ import { Git, GitMissingError, isSupportedGit, OLDEST_GIT } from "../git.ts";
 import { type Log, openLog } from "../log.ts";
 import { Service } from "../service.ts";
 import { ListenError } from "../server/listener.ts";
+import { openState } from "../state.ts";
+import { adminSocket, stateDirectory } from "../systemd.ts";
 import { loadConfigOf } from "./config_file.ts";
 import type { Io } from "./io.ts";
 
 /** Runs until a signal ends it: 0 after a drain, 1 where a second signal cut it short. */
 export async function run(args: Args, io: Io): Promise<number> {
   const config = await loadConfigOf(args, io);
-  const git = new Git(io.env);
+  const directory = config.state ?? stateDirectory(io.env);
+  const git = new Git(io.env, { owner: directory, ownSession: io.stdinIsTerminal });
   await requireGit(git);
   let log = openLogOf(config, io);
-  const service = await Service.start(config, { git, log: () => log.logger, now: io.now });
+  const state = openState(directory, {
+    wall: Date.now,
+    onTrouble: (message, cause) =>
+      log.logger.error(message, { event: "ledger", reason: String(cause) }),
+  });
+  const service = await Service.start(config, {
+    git,
+    state,
+    admin: config.admin ?? { kind: "unix", path: adminSocket(io.env, directory) },
+    log: () => log.logger,
+    now: io.now,
+  });
   const reload = async (): Promise<void> => {
     try {
       const next = await loadConfigOf(args, io);
@@ -36,6 +50,7 @@ export async function run(args: Args, io: Io): Promise<number> {
   io.onSignal("SIGHUP", () => void (reloads = reloads.then(reload)));
 
   const code = await untilStopped(service, io);
+  state.close();
   log.flush();
   return code;
 }

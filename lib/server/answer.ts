@@ -20,11 +20,14 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A longer Accept is no browser's; to weigh its parts takes a time that grows with their square. */
+const MAX_ACCEPT = 256;
+
 /** Writes an answer in the form that the request prefers. */
 export function respond(request: Request, answer: Answer): Response {
   const accept = request.headers.get("accept");
   // Forges send no Accept or any, so the usual case does without the negotiation.
-  const type = accept === null || accept === "*/*"
+  const type = accept === null || accept === "*/*" || accept.length > MAX_ACCEPT
     ? "application/json"
     : accepts(request, "application/json", "text/plain") as string | undefined;
   const isText = type === "text/plain";

@@ -97,28 +97,35 @@ export class Listener {
       } catch (error) {
         cause = error;
       }
-      if (this.#closing) return;
-      await this.#rebind();
+      if (this.#closing || !await this.#rebind()) return;
       this.#options.onRebound?.(cause);
     }
   }
 
-  async #rebind(): Promise<void> {
+  /** Binds until it works; false where the listener was closed in the meantime. */
+  async #rebind(): Promise<boolean> {
     while (!this.#closing) {
       try {
         this.#server = await serve(this.#options, this.#bound);
-        return;
+        if (this.#closing) await this.#shutDown();
       } catch {
         await pause(REBIND_PAUSE);
+        continue;
       }
+      return !this.#closing;
     }
+    return false;
   }
 
   /** Stops accepting; answers in progress still go out. */
   drain(): Promise<void> {
     this.#closing = true;
-    this.#drained ??= this.#server.shutdown().catch(() => {});
-    return this.#drained;
+    return this.#drained ??= this.#shutDown();
+  }
+
+  /** Deno takes the socket's path away at once; from then on it may be somebody else's. */
+  #shutDown(): Promise<void> {
+    return this.#server.shutdown().catch(() => {});
   }
 
   /**
@@ -127,7 +134,6 @@ export class Listener {
    */
   async close(grace: number): Promise<void> {
     await within(grace, this.drain());
-    if (this.#bound.kind === "unix") await Deno.remove(this.#bound.path).catch(() => {});
   }
 }
 
@@ -167,9 +173,9 @@ async function removeStaleSocket(path: string): Promise<void> {
   throw new ListenError(`"${path}" is in use by another process`, `see who: ss -lxp src ${path}`);
 }
 
-function boundAddress(wanted: ListenAddress, server: Server): ListenAddress {
-  if (wanted.kind === "unix" || server.addr.transport !== "tcp") return wanted;
-  return { ...wanted, port: server.addr.port };
+function boundAddress(wanted: ListenAddress, { addr }: Server): ListenAddress {
+  // Deno 2.7 tells no transport of a listener with TLS, so the port has to do.
+  return wanted.kind === "tcp" && "port" in addr ? { ...wanted, port: addr.port } : wanted;
 }
 
 function listenError({ address, tls }: ListenerOptions, error: unknown): ListenError {
