@@ -2,8 +2,8 @@
  * `deno task build [--target T] [--runtime=npm]`: main.ts → dist/hook.
  *
  * The program is bundled first. Compiled straight from source, every npm package is embedded whole:
- * the binary is 8 MB larger and needs half as long again to start. It is not minified: that would save
- * 0.4 MB of 98 and cost readable stack traces.
+ * measured, 102.8 MB instead of 97.5, 208 ms to start instead of 157, 64 MB of memory instead of 55. It
+ * is not minified: that would save 0.2 MB and cost readable stack traces.
  *
  * @module
  */
@@ -178,7 +178,7 @@ async function compileProgram(
     // On a terminal a compiled program asks for what it was not given; a service has nobody to ask.
     "--no-prompt",
     // The cache would be a file of fixed name in the folder for everybody's temporary files: whoever
-    // made it first would run code in the service. It is worth 30 ms.
+    // made it first would run code in the service.
     "--no-code-cache",
     ...(target ? [`--target=${target}`] : []),
     "--output",

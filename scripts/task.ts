@@ -11,7 +11,7 @@ import { demo, parseDemoArgs } from "./demo.ts";
 import { exportProgram, prepareProgram } from "./program.ts";
 import { findRegistry, registryFlags, type RegistryName } from "./registry.ts";
 import { dim, red, say } from "./terminal.ts";
-import { test } from "./test.ts";
+import { test, testLong } from "./test.ts";
 import { requireDeno, runDeno, TaskError } from "./toolchain.ts";
 
 /** A task: refuses wrong arguments at once, then works; the number is the exit code. */
@@ -35,10 +35,14 @@ const TASKS: Record<string, Task> = {
 
   test: (args) => (registry) => test(args, registry),
 
+  "test:long": (args) => (registry) => testLong(args, registry),
+
   bench: (args) => async (registry) => {
     exportProgram(await prepareProgram(registry));
     return await runDeno(["run", "-A", ...registryFlags(registry), "bench/main.ts", ...args]);
   },
+
+  usage: () => (registry) => runDeno(["run", "-A", ...registryFlags(registry), "scripts/usage.ts"]),
 
   hook: (args) => (registry) => {
     const flags = ["--quiet", "--no-prompt", "-P=service", ...registryFlags(registry)];

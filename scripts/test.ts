@@ -11,6 +11,8 @@ import { ROOT, runDeno, TaskError } from "./toolchain.ts";
 
 /** The end-to-end tests, which need the binary. */
 const END_TO_END = "tests/e2e";
+/** The loops that take minutes; they need it, too. */
+const LONG = "tests/long";
 
 export interface TestPlan {
   /** Format, lint and types first: whenever the suite is run as a whole. */
@@ -29,11 +31,13 @@ export interface TestPlan {
  */
 export function planTests(args: string[], exists: (path: string) => boolean): TestPlan {
   const paths = args.filter((arg) => !arg.startsWith("-") && exists(arg));
-  if (paths.length === 0) return { check: true, binary: true, args: [...args, "tests/"] };
-  const endToEnd = join(ROOT, END_TO_END);
+  if (paths.length === 0) {
+    return { check: true, binary: true, args: [...args, `--ignore=${LONG}`, "tests/"] };
+  }
+  const driven = [join(ROOT, END_TO_END), join(ROOT, LONG)];
   const binary = paths.some((path) => {
     const absolute = join(path.startsWith("/") ? "/" : ROOT, path);
-    return contains(absolute, endToEnd) || contains(endToEnd, absolute);
+    return driven.some((folder) => contains(absolute, folder) || contains(folder, absolute));
   });
   return { check: false, binary, args };
 }
@@ -55,6 +59,12 @@ export async function test(args: string[], registry: RegistryName): Promise<numb
   }
   if (plan.binary) exportProgram(await prepareProgram(registry));
   return await runDeno(["test", "-A", ...registryFlags(registry), ...plan.args]);
+}
+
+/** Runs the loops that take minutes; returns the exit code. */
+export async function testLong(args: string[], registry: RegistryName): Promise<number> {
+  exportProgram(await prepareProgram(registry));
+  return await runDeno(["test", "-A", ...registryFlags(registry), ...args, `${LONG}/`]);
 }
 
 function isThere(path: string): boolean {
