@@ -324,37 +324,38 @@ e2e("POST answers 400 to what is authentic but unreadable", async (world) => {
 });
 
 e2e("POST answers 503 with Retry-After to too much at once, and recovers", async (world) => {
-  const { service, secret, ref } = await world.app();
-  const { headers, body } = v2(push(ref), { secret });
-  const start = head("/hooks/app", { ...headers, "Content-Length": String(body.length) }) + "{";
+  const { service, secret, backend, ref } = await world.app({ http: true });
+  const gate = backend.hold();
   const open: RawConnection[] = [];
   world.onEnd(async () => {
     for (const connection of open) await connection.close();
   });
-  const refused = async () => {
+  // Whoever waits for a deployment is there for as long as the remote lets it hang.
+  const more = async () => {
+    const { headers, body } = v2(push(ref), { secret });
     const connection = await RawConnection.open(service.place);
     open.push(connection);
-    await connection.write(start);
-    return open.find((other) => other.received.length > 0);
+    const lines = { ...headers, "Content-Length": String(body.length) };
+    await connection.write(head("/hooks/app?wait=60s", lines));
+    await connection.write(body);
   };
-  const first = await until(
-    async () => {
-      for (let count = 0; count < 100; count++) {
-        const found = await refused();
-        if (found !== undefined) return found;
-      }
-      return open.length > 5_000
-        ? Promise.reject(new Error("5,000 bodies at once, no 503"))
-        : false;
-    },
-    "a 503 among half-sent requests",
-    9_000,
-  );
+  const answered = () => open.find(({ received }) => received.length > 0);
+  let first: RawConnection | undefined;
+  while (first === undefined) {
+    assert(open.length < 5_000, "5,000 wait at once, and no 503");
+    await Promise.all(Array.from({ length: 100 }, more));
+    // A connection is open before the service knows of it; its delivery is logged when it does.
+    await until(
+      () => answered() !== undefined || service.events("delivery").length >= open.length,
+      "the last hundred, known to the service or refused by it",
+    );
+    first = answered();
+  }
   const answer = await first.answer();
   assertEquals(answer?.status, 503);
   assertMatch(answer?.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
   assertEquals((await service.request("/healthz")).status, 200);
-  for (const connection of open.splice(0)) await connection.close();
+  gate.open();
   await until(
     async () => (await service.post(v2(push(ref), { secret }))).status === 202,
     "a delivery that is taken again after the flood",
@@ -422,6 +423,32 @@ e2e("POST keeps a connection open for the next delivery", async (world) => {
     }, `answer ${count} on one connection`);
   }
   assertEquals(connection.ended, false);
+});
+
+e2e("POST sends 100 Continue to who waits for it before the body", async (world) => {
+  const { service, secret, ref } = await world.app({ config: { body_limit: "64KiB" } });
+  const { headers, body } = v2(push(ref), { secret });
+  const lines = (length: number) =>
+    head("/hooks/app", { ...headers, "Content-Length": `${length}`, "Expect": "100-continue" });
+  const text = (connection: RawConnection) => new TextDecoder().decode(connection.received);
+  const patient = await RawConnection.open(service.place);
+  world.onEnd(() => patient.close());
+  await patient.write(lines(body.length));
+  await until(() => text(patient).startsWith("HTTP/1.1 100 "), "100 Continue");
+  await patient.write(body);
+  await until(() => text(patient).includes("HTTP/1.1 202 "), "the answer after the body");
+  const large = await RawConnection.open(service.place);
+  world.onEnd(() => large.close());
+  await large.write(lines(1_000_000));
+  await until(() => text(large).startsWith("HTTP/1.1 413 "), "413 without asking for the body");
+});
+
+e2e("POST answers a client of HTTP/1.0", async (world) => {
+  const { service, secret, ref } = await world.app();
+  const { headers, body } = v2(push(ref), { secret });
+  const lines = head("/hooks/app", { ...headers, "Content-Length": String(body.length) })
+    .replace("HTTP/1.1", "HTTP/1.0");
+  assertEquals((await exchange(service.place, lines, body))?.status, 202);
 });
 
 e2e("delivery log lines tell outcome, status, provider and client", async (world) => {

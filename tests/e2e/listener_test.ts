@@ -112,7 +112,7 @@ e2e("listen does not take a unix socket from a service that lives", async (world
   const path = world.file("hook.sock");
   const { secret, config } = await site(world, { listen: `unix:${path}` });
   const first = await world.start(config);
-  const second = await world.refused(config);
+  const second = await world.refused({ ...config, state: world.file("second") });
   assertEquals(second.code, 1);
   assertStringIncludes(second.stderr, "hook: error:");
   assertStringIncludes(second.stderr, path);
@@ -353,10 +353,14 @@ e2e("listen goes on after the descriptors ran out", async (world) => {
   world.onEnd(async () => {
     for (const connection of open) await connection.close();
   });
-  // More connections than descriptors: the backlog takes what the service cannot.
-  for (let count = 0; count < 120; count++) open.push(await RawConnection.open(service.place));
-  await service.logged("started-again");
+  // More connections than descriptors. The backlog takes what the service cannot, until the listener
+  // breaks; a new one needs a descriptor, so it is there only when connections have gone.
+  await until(
+    () => RawConnection.open(service.place).then((one) => open.push(one) > 1_000, () => true),
+    "a listener that is out of descriptors",
+  );
   for (const connection of open.splice(0)) await connection.close();
+  await service.logged("started-again");
   const status = await until(
     () => accepts(service, secret).catch(() => undefined),
     "a delivery after the flood",

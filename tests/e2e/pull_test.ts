@@ -7,6 +7,7 @@ import {
   Checkout,
   e2e,
   exists,
+  kill,
   NEEDS_ROOT,
   processesNaming,
   push,
@@ -41,13 +42,14 @@ function contents(folder: string): Promise<string> {
 /** Posts a push and checks that it fails and that the checkout stays exactly as it was. */
 async function assertRefused(app: App, reason: RegExp, hint?: RegExp): Promise<void> {
   const before = await picture(app.checkout);
+  const ended = app.service.deployments().length;
   const answer = await app.service.post(v2(push(REF), { secret: app.secret }), { wait: "60s" });
   assertEquals([answer.status, answer.json.outcome], [500, "failed"], answer.text);
   assertEquals(await picture(app.checkout), before, "the checkout is as it was");
-  const line = app.service.deployments().at(-1);
-  assertEquals(line?.result, "failed");
-  assertMatch(`${line?.reason} ${line?.output ?? ""}`, reason);
-  if (hint !== undefined) assertMatch(String(line?.hint), hint);
+  const line = await app.service.deployed(ended + 1);
+  assertEquals(line.result, "failed");
+  assertMatch(`${line.reason} ${line.output ?? ""}`, reason);
+  if (hint !== undefined) assertMatch(String(line.hint), hint);
 }
 
 async function assertDeployed(app: App, tip: string): Promise<void> {
@@ -216,6 +218,26 @@ for (const { name, local, remote, names } of OBSTACLES) {
   });
 }
 
+e2e(
+  "pull is not talked into stashing, rebasing or merging by the user's configuration",
+  async (world) => {
+    const app = await world.app();
+    const settings = {
+      "merge.autoStash": "true",
+      "rebase.autoStash": "true",
+      "pull.rebase": "true",
+    };
+    for (const [key, value] of Object.entries({ ...settings, "merge.ff": "false" })) {
+      await world.git(world.dir, "config", "--global", key, value);
+    }
+    await assertDeployed(app, await app.remote.push({ "other.py": "new = True\n" }));
+    app.checkout.write({ "app.py": "version = local\n" });
+    await app.remote.push({ "app.py": "version = 2\n" });
+    await assertRefused(app, /app\.py/);
+    assertEquals(await app.checkout.git("stash", "list"), "");
+  },
+);
+
 e2e("pull keeps an untracked file where the push adds the very same", async (world) => {
   const app = await world.app();
   app.checkout.write({ "same.txt": "same\n" });
@@ -263,12 +285,153 @@ e2e("pull refuses a branch that the remote no longer has", async (world) => {
 
 e2e("pull runs the checkout's own hooks as git pull would", async (world) => {
   const app = await world.app();
-  const hook = `${app.checkout.path}/.git/hooks/post-merge`;
   const mark = world.file("post-merge-ran");
-  Deno.writeTextFileSync(hook, `#!/bin/sh\necho "$1" > '${mark}'\n`);
-  Deno.chmodSync(hook, 0o755);
+  postMerge(app.checkout, `echo "$1" > '${mark}'`);
   await assertDeployed(app, await app.remote.push());
   assertEquals(Deno.readTextFileSync(mark), "0\n");
+});
+
+function postMerge(checkout: Checkout, ...lines: string[]): void {
+  const hook = `${checkout.path}/.git/hooks/post-merge`;
+  Deno.writeTextFileSync(hook, ["#!/bin/sh", ...lines, ""].join("\n"));
+  Deno.chmodSync(hook, 0o755);
+}
+
+e2e("pull is not held up by what a hook leaves in the background", async (world) => {
+  const app = await world.app();
+  const file = world.file("pid");
+  // It keeps the hook's streams open: who waits for their end waits for it.
+  postMerge(app.checkout, "sleep 300 &", `echo $! > '${file}'`);
+  const tip = await app.remote.push();
+  await assertDeployed(app, tip);
+  kill(Number(Deno.readTextFileSync(file)));
+});
+
+e2e("pull ends a hook that hangs at its timeout, with all that it started", async (world) => {
+  const app = await world.app({ repository: { timeout: "2s" } });
+  postMerge(app.checkout, "sleep 300 & sleep 300");
+  await app.remote.push();
+  await app.service.post(v2(push(REF), { secret: app.secret }));
+  const line = await app.service.deployed();
+  assertEquals(line.result, "failed");
+  assertMatch(String(line.reason), /time|2 ?s/i);
+  await until(
+    () => processesNaming([app.checkout.path], [app.service.pid]).length === 0,
+    "no process is left of the hook",
+  );
+});
+
+e2e("pull bounds what it keeps of the output", async (world) => {
+  const app = await world.app();
+  postMerge(app.checkout, "yes 'many words of output' | head -c 20000000");
+  await assertDeployed(app, await app.remote.push());
+  await app.service.deployed();
+  for (const line of app.service.stdout.split("\n")) {
+    assert(line.length < 100_000, `a line of ${line.length} characters`);
+  }
+});
+
+e2e("pull reports a lock that somebody left, and deploys when it is gone", async (world) => {
+  const app = await world.app();
+  const tip = await app.remote.push();
+  const lock = `${app.checkout.path}/.git/index.lock`;
+  Deno.writeTextFileSync(lock, "");
+  const answer = await app.service.post(v2(push(REF), { secret: app.secret }), { wait: "60s" });
+  assertEquals([answer.status, answer.json.outcome], [500, "failed"], answer.text);
+  assertMatch(JSON.stringify(await app.service.deployed()), /index\.lock/);
+  assert(exists(lock), "not ours to remove: another git may hold it");
+  Deno.removeSync(lock);
+  await assertDeployed(app, tip);
+});
+
+e2e("pull follows a branch whose name is not ASCII", async (world) => {
+  const branch = "特性/分支";
+  const app = await world.app({ branch, repository: { branch } });
+  const tip = await app.remote.push();
+  const posting = v2(push(`refs/heads/${branch}`), { secret: app.secret });
+  const answer = await app.service.post(posting, { wait: "60s" });
+  assertEquals(answer.json.outcome, "deployed", answer.text);
+  assertEquals(await app.checkout.head(), tip);
+});
+
+for (const state of ["on another branch", "detached"]) {
+  e2e(
+    `pull of a configured branch takes over a checkout ${state}, keeping local work`,
+    async (world) => {
+      const { remote, checkout, secret, config } = await configured(world, { branch: "master" });
+      await (state === "detached"
+        ? checkout.git("checkout", "-q", "--detach")
+        : checkout.git("checkout", "-q", "-b", "work"));
+      checkout.write({ "README": "changed here\n", "notes.txt": "mine\n" });
+      const service = await world.start(config);
+      const tip = await remote.push({ "app.py": "version = 2\n" });
+      const answer = await service.post(v2(push(REF), { secret }), { wait: "60s" });
+      assertEquals(answer.json.outcome, "deployed", answer.text);
+      assertEquals([await checkout.head(), await checkout.git("symbolic-ref", "HEAD")], [tip, REF]);
+      assertEquals([checkout.read("README"), checkout.read("notes.txt")], [
+        "changed here\n",
+        "mine\n",
+      ]);
+    },
+  );
+
+  e2e(`pull refuses local work in the way in a checkout ${state}`, async (world) => {
+    const { remote, checkout, secret, config } = await configured(world, { branch: "master" });
+    await (state === "detached"
+      ? checkout.git("checkout", "-q", "--detach")
+      : checkout.git("checkout", "-q", "-b", "work"));
+    const head = await checkout.git("rev-parse", "--symbolic-full-name", "HEAD");
+    Deno.writeTextFileSync(`${checkout.path}/.git/info/exclude`, "settings.py\n");
+    checkout.write({ "app.py": "version = local\n", "settings.py": "SECRET = 'local'\n" });
+    const before = await picture(checkout);
+    const service = await world.start(config);
+    await remote.push({ "app.py": "version = 2\n" });
+    const posting = () => v2(push(REF), { secret });
+    assertEquals((await service.post(posting(), { wait: "60s" })).json.outcome, "failed");
+    assertEquals(await picture(checkout), before);
+    await checkout.git("checkout", "-q", "--", "app.py");
+    await remote.push({ "settings.py": "SECRET = ''\n" });
+    assertEquals((await service.post(posting(), { wait: "60s" })).json.outcome, "failed");
+    assertEquals(checkout.read("settings.py"), "SECRET = 'local'\n");
+    assertEquals(await checkout.git("rev-parse", "--symbolic-full-name", "HEAD"), head);
+  });
+}
+
+e2e("pull works where the path is a symlink to the checkout", async (world) => {
+  const { remote, checkout, secret } = await configured(world, {});
+  const path = world.file("link");
+  Deno.symlinkSync(checkout.path, path);
+  const service = await world.start({ repositories: { app: { path, secret } } });
+  const tip = await remote.push();
+  const answer = await service.post(v2(push(REF), { secret }), { wait: "60s" });
+  assertEquals(answer.json.outcome, "deployed", answer.text);
+  assertEquals(await checkout.head(), tip);
+});
+
+e2e("pull works in a linked worktree, and leaves the main one alone", async (world) => {
+  const { remote, checkout, secret } = await configured(world, {});
+  await checkout.git("checkout", "-q", "-b", "work");
+  const before = await checkout.head();
+  const linked = world.at("srv/linked");
+  await checkout.git("worktree", "add", "-q", linked.path, "master");
+  const service = await world.start({ repositories: { app: { path: linked.path, secret } } });
+  const tip = await remote.push();
+  const answer = await service.post(v2(push(REF), { secret }), { wait: "60s" });
+  assertEquals(answer.json.outcome, "deployed", answer.text);
+  assertEquals([await linked.head(), await checkout.head()], [tip, before]);
+});
+
+e2e("pull fast-forwards a shallow checkout", async (world) => {
+  const remote = await world.remote();
+  for (let count = 0; count < 3; count++) await remote.push();
+  const checkout = world.at("srv/app");
+  await world.git(world.dir, "clone", "-q", "--depth=1", `file://${remote.path}`, checkout.path);
+  const secret = world.secret();
+  const service = await world.start({ repositories: { app: { path: checkout.path, secret } } });
+  for (let count = 0; count < 3; count++) await remote.push();
+  const answer = await service.post(v2(push(REF), { secret }), { wait: "60s" });
+  assertEquals(answer.json.outcome, "deployed", answer.text);
+  assertEquals(await checkout.head(), await remote.head());
 });
 
 e2e("pull works on a path with spaces, quotes and non-ASCII", async (world) => {
@@ -373,10 +536,10 @@ e2e("pull explains dubious ownership with the command that mends it", async (wor
   }
   const answer = await app.service.post(v2(push(REF), { secret: app.secret }), { wait: "60s" });
   assertEquals([answer.status, answer.json.outcome], [500, "failed"], answer.text);
-  const line = app.service.deployments().at(-1);
-  assertMatch(`${line?.reason} ${line?.output}`, /dubious ownership/);
-  assertStringIncludes(String(line?.hint), "safe.directory");
-  assertStringIncludes(String(line?.hint), app.checkout.path);
+  const line = await app.service.deployed();
+  assertMatch(`${line.reason} ${line.output}`, /dubious ownership/);
+  assertStringIncludes(String(line.hint), "safe.directory");
+  assertStringIncludes(String(line.hint), app.checkout.path);
   for (const path of [app.checkout.path, `${app.checkout.path}/.git`]) Deno.chownSync(path, 0, 0);
   assertEquals(await app.checkout.head(), before);
 }, { skip: NEEDS_ROOT });

@@ -54,7 +54,7 @@ function typeOf({ form = false }: Dress): HeaderFields {
 }
 
 function posted(body: Bytes, ...headers: HeaderFields[]): Posted {
-  return { headers: new Headers(Object.assign({}, ...headers)), body };
+  return { headers: new Headers(Object.assign({}, ...headers)), body, received: 0 };
 }
 
 /** The second generation: a signature over the raw body. */

@@ -84,7 +84,12 @@ Deno.test("parsePayload() takes deep nesting and odd keys for data", () => {
 });
 
 Deno.test("parsePayload() refuses more parts than it is allowed to parse", () => {
-  const parts = { brackets: "[[[]]]", braces: '{"b":{"c":{}}}', items: "[1,2]", keys: '{"b":1,"c":2}' };
+  const parts = {
+    brackets: "[[[]]]",
+    braces: '{"b":{"c":{}}}',
+    items: "[1,2]",
+    keys: '{"b":1,"c":2}',
+  };
   for (const [what, value] of Object.entries(parts)) {
     assertEquals(Object.keys(parse(`{"a":${value}}`, JSON_TYPE, 4)), ["a"], what);
   }

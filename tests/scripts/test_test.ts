@@ -8,11 +8,12 @@ const exists = (path: string) => path.startsWith("/") || THERE.includes(path);
 const plan = (...args: string[]) => planTests(args, exists);
 
 Deno.test("planTests() does everything where no file is named", () => {
-  assertEquals(plan(), { check: true, binary: true, args: ["tests/"] });
+  const all = ["--ignore=tests/long", "tests/"];
+  assertEquals(plan(), { check: true, binary: true, args: all });
   assertEquals(plan("--filter", "x"), {
     check: true,
     binary: true,
-    args: ["--filter", "x", "tests/"],
+    args: ["--filter", "x", ...all],
   });
 });
 
@@ -25,7 +26,8 @@ Deno.test("planTests() runs a named unit test without checks and build", () => {
 });
 
 Deno.test("planTests() builds for an end-to-end test and for a folder that holds them", () => {
-  for (const path of ["tests/e2e/pull_test.ts", "tests", "tests/", join(ROOT, "tests/e2e")]) {
+  const driven = ["tests/e2e/pull_test.ts", "tests", "tests/", join(ROOT, "tests/e2e")];
+  for (const path of [...driven, join(ROOT, "tests/long")]) {
     assertEquals(plan(path).binary, true, path);
   }
   assertEquals(plan(join(ROOT, "tests/e2e_helper_test.ts")).binary, false);

@@ -19,7 +19,7 @@ export class Overdue extends Error {
 
 /** The promise's value, or {@linkcode Overdue} after `ms` milliseconds. */
 export async function within<T>(promise: Promise<T>, what: string, ms = PATIENCE): Promise<T> {
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Overdue(what, ms)), ms);
   });

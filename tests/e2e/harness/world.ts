@@ -176,7 +176,7 @@ export class World {
       ? config
       : JSON.stringify({ listen: "127.0.0.1:0", ...config }, null, 2) + "\n"; // JSON is YAML.
     const path = this.file(name);
-    Deno.writeTextFileSync(path, text);
+    Deno.writeTextFileSync(path, text, { mode: 0o600 }); // It holds secrets.
     this.#configs.set(path, text);
     return path;
   }
