@@ -13,7 +13,7 @@ import { stopAll, which } from "./process.ts";
 import { report, type Results } from "./report.ts";
 import { measureStorm, type Storm } from "./storm.ts";
 import { measureThroughput, type Throughput } from "./throughput.ts";
-import { measureTurnaround } from "./turnaround.ts";
+import { measureReleases, measureTurnaround } from "./turnaround.ts";
 
 const HELP = `usage: deno task bench [options]
 
@@ -31,6 +31,8 @@ interface Plan {
   readonly seconds: number;
   readonly storm: number;
   readonly commits: number;
+  /** Files of the large repository. */
+  readonly files: number;
 }
 
 let interrupted = false;
@@ -118,6 +120,22 @@ async function runTurnaround(peers: Peer[], plan: Plan, dir: string, failures: F
   return Object.fromEntries(result ?? []);
 }
 
+/** The same in a repository of many files, where git's own work is what counts; hook alone. */
+async function runManyFiles(peers: Peer[], plan: Plan, dir: string, failures: Failures) {
+  const ours = peers.filter(({ name }) => name === "hook");
+  if (ours.length === 0) return { files: {}, releases: {} };
+  const { commits, files } = plan;
+  const pulls = await failures.guard(
+    `one push at a time, ${files} files`,
+    () => measureTurnaround(ours, dir, commits, files),
+  );
+  const releases = await failures.guard(
+    `releases of ${files} files`,
+    () => measureReleases(hook("release"), dir, commits, files),
+  );
+  return { files: Object.fromEntries(pulls ?? []), releases: Object.fromEntries(releases ?? []) };
+}
+
 /** The peers' own order, whichever of them was measured first. */
 function inOrder<T>(peers: Peer[], results: Record<string, T>): Record<string, T> {
   const sorted: Record<string, T> = {};
@@ -152,6 +170,7 @@ async function run(args: string[]): Promise<number> {
     seconds: number("seconds", 4, 2),
     storm: number("storm", 1_000, 200),
     commits: options.quick ? 3 : 8,
+    files: options.quick ? 2_000 : 20_000,
   };
 
   const dir = await Deno.makeTempDir({ prefix: "hook-bench-" });
@@ -175,6 +194,7 @@ async function run(args: string[]): Promise<number> {
       throughput: await runThroughput(loaded, plan, dir, failures),
       storm: await runStorm(deploying, plan, dir, failures),
       turnaround: await runTurnaround(deploying, plan, dir, failures),
+      large: await runManyFiles(deploying, plan, dir, failures),
     };
     console.log(report(results));
     if (options.json) await Deno.writeTextFile(options.json, JSON.stringify(results, null, 2));

@@ -12,6 +12,11 @@ export interface Results {
   readonly storm: Readonly<Record<string, Storm>>;
   /** Milliseconds from delivery to checkout, by name. */
   readonly turnaround: Readonly<Record<string, readonly number[]>>;
+  /** The same in a repository of many files, and for releases of it. */
+  readonly large?: {
+    readonly files: Results["turnaround"];
+    readonly releases: Results["turnaround"];
+  };
 }
 
 /** The middle value, or the mean of the two in the middle; NaN of nothing. */
@@ -38,7 +43,17 @@ export function report(results: Results): string {
   ];
   if (Object.keys(results.throughput).length > 0) parts.push(throughputPart(results.throughput));
   if (Object.keys(results.storm).length > 0) parts.push(stormPart(results.storm));
-  if (Object.keys(results.turnaround).length > 0) parts.push(turnaroundPart(results.turnaround));
+  const { turnaround, large } = results;
+  const title = "### From the delivery to the new commit in the checkout";
+  if (Object.keys(turnaround).length > 0) {
+    parts.push(turnaroundPart(title, "one push at a time", turnaround));
+  }
+  if (large !== undefined && Object.keys(large.files).length > 0) {
+    parts.push(turnaroundPart(`${title}, many files`, "one push at a time", large.files));
+  }
+  if (large !== undefined && Object.keys(large.releases).length > 0) {
+    parts.push(turnaroundPart("### A new release of many files", "one push", large.releases));
+  }
   return parts.join("\n\n") + "\n";
 }
 
@@ -158,8 +173,10 @@ function stormPart(storm: Results["storm"]): string {
   return parts.join("\n\n");
 }
 
-function turnaroundPart(turnaround: Results["turnaround"]): string {
-  const base = median(turnaround["git pull"] ?? []);
+/** The first way is what the others are compared with. */
+function turnaroundPart(title: string, what: string, turnaround: Results["turnaround"]): string {
+  const [[baseName, baseTimes] = ["", []]] = Object.entries(turnaround);
+  const base = median(baseTimes);
   const rows = Object.entries(turnaround).map(([name, times]) => [
     name,
     milliseconds(median(times)),
@@ -167,10 +184,8 @@ function turnaroundPart(turnaround: Results["turnaround"]): string {
     milliseconds(Math.max(...times)),
     ratio(median(times), base),
   ]);
-  const head = ["one push at a time", "median ms", "min", "max", "÷ git pull in a shell"];
-  return ["### From the delivery to the new commit in the checkout", table(head, rows)].join(
-    "\n\n",
-  );
+  const head = [what, "median ms", "min", "max", `÷ ${baseName}`];
+  return [title, table(head, rows)].join("\n\n");
 }
 
 /** Requests without a good answer, over all rounds, by kind. */

@@ -19,8 +19,11 @@ export interface Site {
   intact(commit: string): Promise<boolean>;
 }
 
+/** Files in a directory; git compares trees directory by directory. */
+const FILES_A_DIRECTORY = 100;
+
 /** Makes a site below `parent`; the caller removes `parent`. */
-export async function makeSite(parent: string): Promise<Site> {
+export async function makeSite(parent: string, files = FILES): Promise<Site> {
   const dir = await Deno.makeTempDir({ dir: parent, prefix: "site-" });
   const home = `${dir}/home`;
   const remote = `${dir}/remote.git`;
@@ -36,9 +39,10 @@ export async function makeSite(parent: string): Promise<Site> {
 
   await git(dir, "init", "--quiet", "--bare", remote);
   await git(dir, "clone", "--quiet", remote, author);
-  await Deno.mkdir(`${author}/pages`);
-  for (let n = 0; n < FILES; n++) {
-    await Deno.writeTextFile(`${author}/pages/page-${n}.html`, `<h1>Page ${n}</h1>\n`.repeat(40));
+  for (let n = 0; n < files; n++) {
+    const directory = `${author}/pages/${Math.floor(n / FILES_A_DIRECTORY)}`;
+    if (n % FILES_A_DIRECTORY === 0) await Deno.mkdir(directory, { recursive: true });
+    await Deno.writeTextFile(`${directory}/page-${n}.html`, `<h1>Page ${n}</h1>\n`.repeat(40));
   }
   let pushes = 0;
   const push = async () => {
@@ -74,6 +78,11 @@ export async function makeSite(parent: string): Promise<Site> {
       return locked === undefined && head === commit && changes === "";
     },
   };
+}
+
+/** Where releases of a site go, for those who make any. */
+export function releasesOf({ dir }: Site): string {
+  return `${dir}/releases`;
 }
 
 async function runGit(home: string, cwd: string, args: string[]): Promise<string> {

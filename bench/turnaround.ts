@@ -2,7 +2,7 @@
 import { deliver, pushBody } from "./payload.ts";
 import type { Peer } from "./peers/peer.ts";
 import { environment } from "./process.ts";
-import { makeSite, type Site } from "./site.ts";
+import { makeSite, releasesOf, type Site } from "./site.ts";
 import { untilDeployed } from "./storm.ts";
 
 /** After this, in ms, a commit counts as not deployed. */
@@ -29,11 +29,40 @@ export async function measureTurnaround(
   peers: readonly Peer[],
   parent: string,
   commits: number,
+  files?: number,
+): Promise<Map<string, number[]>> {
+  return await measureWays(commits, [
+    () => shellWay(parent, files),
+    ...peers.map((peer) => () => peerWay(peer, parent, files)),
+  ]);
+}
+
+/** The name under which a shallow clone is reported. */
+export const CLONE = "git clone --depth 1";
+
+/**
+ * The same for releases: what `hook` with that strategy needs until `current` shows the commit,
+ * against a shallow clone into a new directory.
+ */
+export async function measureReleases(
+  peer: Peer,
+  parent: string,
+  commits: number,
+  files: number,
+): Promise<Map<string, number[]>> {
+  return await measureWays(commits, [
+    () => cloneWay(parent, files),
+    () => releaseWay(peer, parent, files),
+  ]);
+}
+
+async function measureWays(
+  commits: number,
+  open: readonly (() => Promise<Way>)[],
 ): Promise<Map<string, number[]>> {
   const ways: Way[] = [];
   try {
-    ways.push(await shellWay(parent));
-    for (const peer of peers) ways.push(await peerWay(peer, parent));
+    for (const each of open) ways.push(await each());
     const times = new Map(ways.map((way): [string, number[]] => [way.name, []]));
     // One more than asked for: the first of each is a warm-up and is not counted.
     for (let round = 0; round <= commits; round++) {
@@ -60,8 +89,25 @@ async function measureOne(way: Way): Promise<number> {
   return performance.now() - began;
 }
 
-async function peerWay(peer: Peer, parent: string): Promise<Way> {
-  const site = await makeSite(parent);
+async function peerWay(peer: Peer, parent: string, files?: number): Promise<Way> {
+  return await wayOf(peer, await makeSite(parent, files));
+}
+
+async function releaseWay(peer: Peer, parent: string, files: number): Promise<Way> {
+  const site = await makeSite(parent, files);
+  const deployed = () => textAt(`${releasesOf(site)}/current/VERSION`);
+  return await wayOf(peer, { ...site, deployed });
+}
+
+function textAt(file: string): string {
+  try {
+    return Deno.readTextFileSync(file);
+  } catch {
+    return "";
+  }
+}
+
+async function wayOf(peer: Peer, site: Site): Promise<Way> {
   const { service, url } = await peer.start(site);
   return {
     name: peer.name,
@@ -74,21 +120,38 @@ async function peerWay(peer: Peer, parent: string): Promise<Way> {
   };
 }
 
-async function shellWay(parent: string): Promise<Way> {
-  const site = await makeSite(parent);
+async function cloneWay(parent: string, files: number): Promise<Way> {
+  const site = await makeSite(parent, files);
+  let clones = 0;
+  const place = () => `${site.dir}/clone-${clones}`;
+  return {
+    name: CLONE,
+    site: { ...site, deployed: () => textAt(`${place()}/VERSION`) },
+    async trigger() {
+      clones++;
+      await git(site, site.dir, "clone", "--quiet", "--depth=1", `file://${site.remote}`, place());
+    },
+    end: () => Promise.resolve(),
+  };
+}
+
+async function git(site: Site, cwd: string, ...args: string[]): Promise<void> {
+  const { success } = await new Deno.Command("git", {
+    args,
+    cwd,
+    env: environment(site.home),
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  if (!success) throw new Error(`git ${args[0]} failed`);
+}
+
+async function shellWay(parent: string, files?: number): Promise<Way> {
+  const site = await makeSite(parent, files);
   return {
     name: SHELL,
     site,
-    async trigger() {
-      const { success } = await new Deno.Command("git", {
-        args: ["pull", "--quiet"],
-        cwd: site.checkout,
-        env: environment(site.home),
-        clearEnv: true,
-        stdin: "null",
-      }).output();
-      if (!success) throw new Error("git pull failed");
-    },
+    trigger: () => git(site, site.checkout, "pull", "--quiet"),
     end: () => Promise.resolve(),
   };
 }

@@ -1,6 +1,7 @@
 /** `hook` itself, deploying for real: the compiled binary or, where there can be none, the source. */
 import { resolve } from "node:path";
 import { environment, output, startService, until, untilAnswering } from "../process.ts";
+import { releasesOf, type Site } from "../site.ts";
 import type { Peer, Runs } from "./peer.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -36,9 +37,10 @@ interface LogLine {
   readonly result?: string;
 }
 
-export function hook(): Peer {
+/** @param strategy what a push does: update the checkout, or make a release beside it */
+export function hook(strategy: "pull" | "release" = "pull"): Peer {
   return {
-    name: "hook",
+    name: strategy === "pull" ? "hook" : "hook, release",
     job: "deploy",
     does: "queues a deployment (git fetch, and a merge if there is a new commit), " +
       "one running and at most one waiting; logs a line for each push",
@@ -59,7 +61,7 @@ export function hook(): Peer {
         JSON.stringify({
           listen: "127.0.0.1:0",
           log: { format: "json" },
-          repositories: { site: { path: site.checkout, secret: site.secret } },
+          repositories: { site: { ...placeOf(site, strategy), secret: site.secret } },
         }),
       );
       const log = `${site.dir}/hook.log`;
@@ -77,6 +79,13 @@ export function hook(): Peer {
       return { service, url: `${address}/hooks/site`, runs: () => deployments(log) };
     },
   };
+}
+
+/** A comparison of its own between two pushes would be measured with them. */
+function placeOf(site: Site, strategy: "pull" | "release") {
+  return strategy === "pull"
+    ? { path: site.checkout, poll: "off" }
+    : { path: releasesOf(site), remote: site.remote, poll: "off", strategy };
 }
 
 /** From source, Deno needs its cache, which it would else look for in the site's own home. */
