@@ -58,7 +58,8 @@ export async function test(args: string[], registry: RegistryName): Promise<numb
     if (failed.length > 0) throw new TaskError(`These checks failed: ${failed.join(", ")}`);
   }
   if (plan.binary) exportProgram(await prepareProgram(registry));
-  return await runDeno(["test", "-A", ...registryFlags(registry), ...plan.args]);
+  // Every test has a world of its own, so their files may run side by side.
+  return await runDeno(["test", "-A", "--parallel", ...registryFlags(registry), ...plan.args]);
 }
 
 /** Runs the loops that take minutes; returns the exit code. */
