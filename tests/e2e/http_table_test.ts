@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   type Answer,
+  BINARY,
   chunked,
   e2e,
   exchange,
@@ -437,11 +438,41 @@ e2e("POST sends 100 Continue to who waits for it before the body", async (world)
   await until(() => text(patient).startsWith("HTTP/1.1 100 "), "100 Continue");
   await patient.write(body);
   await until(() => text(patient).includes("HTTP/1.1 202 "), "the answer after the body");
+});
+
+/**
+ * A server that touches no body, to see what the runtime does by itself: Deno 2.9.6 asks for the
+ * body all the same, and keeps the answer back until it has come.
+ */
+async function asksForUnwantedBodies(): Promise<boolean> {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, () => {
+    return new Response(null, { status: 413, headers: { connection: "close" } });
+  });
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port: server.addr.port });
+  const lines = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n";
+  await connection.write(new TextEncoder().encode(lines));
+  const buffer = new Uint8Array(32);
+  const read = await connection.read(buffer);
+  connection.close();
+  await server.shutdown();
+  return new TextDecoder().decode(buffer.subarray(0, read ?? 0)).startsWith("HTTP/1.1 100 ");
+}
+
+// The binary has the pinned runtime; from source it is the one that runs the tests.
+const ASKS = BINARY === undefined && await asksForUnwantedBodies()
+  ? "this Deno asks for every body, wanted or not"
+  : undefined;
+
+e2e("POST answers 413 without asking for a body that is too large", async (world) => {
+  const { service, secret, ref } = await world.app({ config: { body_limit: "64KiB" } });
+  const { headers } = v2(push(ref), { secret });
   const large = await RawConnection.open(service.place);
   world.onEnd(() => large.close());
-  await large.write(lines(1_000_000));
-  await until(() => text(large).startsWith("HTTP/1.1 413 "), "413 without asking for the body");
-});
+  const length = { "Content-Length": "1000000", "Expect": "100-continue" };
+  await large.write(head("/hooks/app", { ...headers, ...length }));
+  const text = () => new TextDecoder().decode(large.received);
+  await until(() => text().startsWith("HTTP/1.1 413 "), "413 without asking for the body");
+}, { skip: ASKS });
 
 e2e("POST answers a client of HTTP/1.0", async (world) => {
   const { service, secret, ref } = await world.app();

@@ -96,6 +96,7 @@ async function two(world: World, config: Record<string, unknown> = {}) {
       sites.map(({ name, checkout }) => [name, { path: checkout.path, secret }]),
     ),
   });
+  for (const { checkout } of sites) await checkout.recorded();
   const post = (name: string, wait?: string) =>
     service.post(v2(push(REF), { secret }), { path: `/hooks/${name}`, wait });
   return { backend, service, sites, post };

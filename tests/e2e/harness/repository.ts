@@ -1,5 +1,7 @@
 /** Remotes with an author who pushes to them, and checkouts to be deployed. */
 
+import { until } from "./wait.ts";
+
 /** Runs git in a folder and gives back its trimmed output; throws with stderr when it fails. */
 export type Git = (cwd: string, ...args: string[]) => Promise<string>;
 
@@ -95,6 +97,24 @@ export class Checkout {
 
   async git(...args: string[]): Promise<string> {
     return await this.#git(this.path, ...args);
+  }
+
+  /**
+   * Waits until the service has recorded the checkout as it found it. Before that, what it asks the
+   * remote may come from its start, and not from the delivery that a test has posted.
+   */
+  async recorded(): Promise<void> {
+    const isThere = (name: string) => {
+      try {
+        return Deno.lstatSync(`${this.path}/.git/${name}`).isFile;
+      } catch {
+        return false;
+      }
+    };
+    await until(
+      () => isThere("refs/hook/deployed") && !isThere("hook-deployment.json"),
+      `"${this.path}" is recorded as found`,
+    );
   }
 
   async head(): Promise<string> {

@@ -270,6 +270,7 @@ export class World {
         },
       },
     }, options.start);
+    if (options.http && !options.absent) await checkout.recorded();
     return {
       service,
       remote,
