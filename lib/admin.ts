@@ -22,6 +22,8 @@ export interface AdminOptions {
   readonly facts: () => Readonly<Record<string, unknown>>;
   /** Checks the repositories as this process, with its rights, sees them. */
   readonly check: (names: readonly RepositoryName[]) => Promise<Finding[]>;
+  /** Which configuration is in force. */
+  readonly configuration: () => { readonly file: string; readonly fingerprint: string };
 }
 
 /** A request that can't be granted; the message is for the person at the command line. */
@@ -68,7 +70,10 @@ export class AdminDoor {
       case "GET /log.json":
         return this.#log(searchParams);
       case "POST /check":
-        return { findings: await this.#options.check(await this.#namesIn(request)) };
+        return {
+          configuration: this.#options.configuration(),
+          findings: await this.#options.check(await this.#namesIn(request)),
+        };
     }
     const [, name, verb] = /^\/repositories\/([^/]+)\/([a-z]+)$/.exec(pathname) ?? [];
     if (name === undefined || verb === undefined) throw new Refusal(404, "not found");

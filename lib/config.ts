@@ -4,6 +4,7 @@
  * @module
  */
 
+import { encodeHex } from "@std/encoding/hex";
 import { parse as parseYaml } from "@std/yaml/parse";
 import * as v from "valibot";
 import type { ListenAddress, Network, TrustedProxies } from "./address.ts";
@@ -39,6 +40,8 @@ export interface TlsConfig {
 /** Everything that `hook serve` needs to know. */
 export interface Config {
   readonly file: string;
+  /** Tells one text of a configuration from another: its SHA-256, in hexadecimal digits. */
+  readonly fingerprint: string;
   /** Undefined where the remotes are only polled. */
   readonly listen?: ListenAddress;
   /** Where the verbs reach the service; undefined for the place that goes with the state. */
@@ -123,6 +126,7 @@ export async function parseConfig(
   const proxies = trusted_proxies ?? [];
   return {
     file,
+    fingerprint: await fingerprintOf(text),
     ...listen !== "none" && { listen },
     ...admin && { admin },
     ...state && { state },
@@ -138,6 +142,11 @@ export async function parseConfig(
       checked.flatMap(({ config }) => config ? [[config.name, config] as const] : []),
     ),
   };
+}
+
+async function fingerprintOf(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return encodeHex(new Uint8Array(digest));
 }
 
 /**

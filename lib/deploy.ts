@@ -215,7 +215,7 @@ class Run {
     ];
     const left = steps.findIndex(({ name }) => name === step);
     await this.#walk(step === "record" ? [] : steps.slice(Math.max(0, left)));
-    await this.#finish(position, commit);
+    await this.#finish(position, commit, last.action);
     this.#change = {};
     return change;
   }
@@ -360,7 +360,7 @@ class Run {
   ): Promise<Ended> {
     await this.#enter("record");
     const commit = note?.live ?? change.new;
-    const untidy = await this.#finish(position, commit);
+    const untidy = await this.#finish(position, commit, this.#order.action);
     const reason = note?.reason ?? untidy;
     return {
       result: change.old === commit && (note !== undefined || position.deployed === commit)
@@ -386,15 +386,22 @@ class Run {
     }
   }
 
-  async #finish(position: Omit<Position, "tip">, commit: Sha): Promise<string | undefined> {
+  async #finish(
+    position: Omit<Position, "tip">,
+    commit: Sha,
+    action: Order["action"],
+  ): Promise<string | undefined> {
     const { deployed, found } = position;
     const marks: Mark[] = [...this.#site.marks()];
     if (deployed !== commit) {
       marks.push([DEPLOYED, commit]);
       const before = deployed ?? this.#change.old;
-      if (before !== undefined) marks.push([PREVIOUS, before]);
+      // Going back twice must not go forward again.
+      if (before !== undefined && action === "deploy") {
+        marks.push([PREVIOUS, before]);
+      }
     }
-    if (found !== undefined && this.#order.action === "deploy") marks.push([FOUND, undefined]);
+    if (found !== undefined && action === "deploy") marks.push([FOUND, undefined]);
     await setMarks(this.#site.git, marks);
     // Before the journal ends, so that what a kill leaves is tidied up with the next start.
     const untidy = await this.#tidy();

@@ -165,6 +165,10 @@ export class Service {
       ledger: this.#options.state.ledger,
       names: () => this.#config.repositories.keys(),
       facts: () => ({ listening: this.#public?.url ?? null, ...this.#keeper.size }),
+      configuration: () => {
+        const { file, fingerprint } = this.#config;
+        return { file, fingerprint };
+      },
       check: (names) => {
         const targets = names.map((name) => this.#config.repositories.get(name)!);
         return checkAll(targets, this.#options.git);

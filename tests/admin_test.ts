@@ -52,6 +52,7 @@ class Bench {
       ledger: this.ledger,
       names: () => ["app", "docs"].map((name) => repositoryName(name)!),
       facts: () => ({ listening: "http://127.0.0.1:1" }),
+      configuration: () => ({ file: "hook.yaml", fingerprint: "f00d" }),
       check: (names) => {
         this.asked.push(["check", ...names]);
         return Promise.resolve([{ level: "ok", about: "app", message: "fine" }]);
@@ -131,7 +132,10 @@ Deno.test("AdminDoor.handle() passes wishes on, and waits for those that want an
     assertEquals(await bench.ask("POST", "/repositories/docs/resume"), [200, {}]);
     assertEquals(
       await bench.ask("POST", "/check", { names: ["app"] }),
-      [200, { findings: [{ level: "ok", about: "app", message: "fine" }] }],
+      [200, {
+        configuration: { file: "hook.yaml", fingerprint: "f00d" },
+        findings: [{ level: "ok", about: "app", message: "fine" }],
+      }],
     );
     assertEquals(bench.asked, [
       ["hold", "app", "a fair"],

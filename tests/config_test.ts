@@ -925,8 +925,16 @@ Deno.test("parseConfig() finds a path inside another's behind a symbolic link", 
   });
 });
 
+Deno.test("parseConfig() tells one text from another by its fingerprint", async () => {
+  const [one, same, other] = await Promise.all(
+    [appWith(), appWith(), appWith("poll: 10m")].map((text) => configOf(text)),
+  );
+  assertEquals(one!.fingerprint, same!.fingerprint);
+  assert(one!.fingerprint !== other!.fingerprint);
+});
+
 Deno.test("parseConfig() takes the contract's smallest configuration and its defaults", async () => {
-  const { repositories, ...rest } = await configOf(appWith());
+  const { repositories, fingerprint: _, ...rest } = await configOf(appWith());
   assertEquals(rest, {
     file: "hook.yaml",
     listen: { kind: "tcp", hostname: "0.0.0.0", port: 17838 },
@@ -984,7 +992,7 @@ Deno.test("parseConfig() takes every key", async () => {
         allow_from: [192.0.2.0/24, '2001:db8::/32', 198.51.100.7]
   `;
   const pem = "-----BEGIN CERTIFICATE-----\n";
-  const { repositories, trustedProxies, ...rest } = await configOf(yaml, {
+  const { repositories, trustedProxies, fingerprint: _, ...rest } = await configOf(yaml, {
     files: {
       "/etc/hook/cert.pem": pem,
       "/etc/hook/key.pem": pem,

@@ -6,7 +6,7 @@
 
 import { isLocal } from "../address.ts";
 import { checkAll, checkPlace } from "../check.ts";
-import type { Args } from "../cli.ts";
+import { type Args, UsageError } from "../cli.ts";
 import type { Config, RepositoryConfig } from "../config.ts";
 import type { Finding } from "../findings.ts";
 import { Git, isSupportedGit, OLDEST_GIT } from "../git.ts";
@@ -33,7 +33,7 @@ export async function run(args: Args, io: Io): Promise<number> {
     const { name, secretFiles } = repository;
     findings.push(...await checkPrivacy(name, secretFiles), ...checkTransport(config, repository));
   }
-  findings.push(...await checkRepositories(repositories, args, io));
+  findings.push(...await checkRepositories(config, repositories, args, io));
   for (const { level, about, message } of findings) {
     io.stdout(`${level.padEnd(4)}  ${about}: ${message}\n`);
   }
@@ -79,6 +79,7 @@ async function checkPrivacy(about: string, files: readonly string[]): Promise<Fi
 
 /** Looks at the files, or with `--online` at everything: by the running service where there is one. */
 async function checkRepositories(
+  config: Config,
   repositories: readonly RepositoryConfig[],
   args: Args,
   io: Io,
@@ -90,13 +91,28 @@ async function checkRepositories(
   const service = await adminClient(args, io);
   try {
     const names = repositories.map(({ name }) => name);
-    const { findings } = await service.ask("POST", "/check", { names });
-    return findings as Finding[];
+    const { findings, configuration } = await service.ask("POST", "/check", { names });
+    return [inForce(config, configuration as Config), ...findings as Finding[]];
   } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(error.message, RELOAD);
     if (!(error instanceof UnreachableError)) throw error;
     io.stderr(`hook: no service answers at "${service.path}", so the checks run as you\n`);
     return await checkAll(repositories, git);
   }
+}
+
+const RELOAD = 'is it loaded? "systemctl reload hook", or SIGHUP; another service: --admin';
+
+/** Whether the service's findings are about the configuration that was named. */
+function inForce(own: Config, its: Pick<Config, "file" | "fingerprint">): Finding {
+  const about = "service";
+  return own.fingerprint === its.fingerprint
+    ? { level: "ok", about, message: "it answers, with this configuration in force" }
+    : {
+      level: "fail",
+      about,
+      message: `it was checked with another configuration, "${its.file}" as loaded; ${RELOAD}`,
+    };
 }
 
 /** Whoever can read a delivery that is not signed can post others like it. */

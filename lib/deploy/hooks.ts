@@ -64,7 +64,7 @@ async function runHook(
     unusable ? `the hook "${file}" cannot be executed` : `the hook "${name}" ended with ${code}`,
     unusable
       ? `is it executable, and does its first line name a program? chmod +x ${file}`
-      : undefined,
+      : `see what it said: hook log ${target.name}`,
   );
 }
 

@@ -266,8 +266,9 @@ export class InPlace implements Site {
     return [{ name: "update", run: back }, ...this.contentSteps(true)];
   }
 
-  earlier(_position: Omit<Position, "tip">, { commits }: Refs): Promise<Sha | undefined> {
-    return Promise.resolve(commits.get(PREVIOUS));
+  earlier({ live }: Omit<Position, "tip">, { commits }: Refs): Promise<Sha | undefined> {
+    const previous = commits.get(PREVIOUS);
+    return Promise.resolve(previous === live ? undefined : previous);
   }
 
   marks(): readonly Mark[] {

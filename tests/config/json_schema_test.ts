@@ -88,5 +88,5 @@ Deno.test("jsonSchema() shows the defaults that are in force", async () => {
     ].join("\n"),
   );
   assert(shown(root).length >= 3 && shown(repository).length >= 3);
-  assertEquals(withThem, without);
+  assertEquals({ ...withThem, fingerprint: without.fingerprint }, without);
 });

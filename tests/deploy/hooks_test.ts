@@ -104,9 +104,10 @@ Deno.test("deploy() leaves tree and HEAD where pre-deploy fails", async () => {
     "post-deploy": note(world, "post"),
   });
   const deployment = await world.deploy({ path: app.path, more: { hooks } });
-  const { result, step, kind, reason, output } = deployment;
+  const { result, step, kind, reason, hint, output } = deployment;
   assertEquals([result, step, kind], ["failed", "pre-deploy", "hook"]);
   assertEquals(reason, 'the hook "pre-deploy" ended with 3');
+  assertEquals(hint, "see what it said: hook log app");
   assertStringIncludes(output!, "no migration");
   assertEquals([app.head(), app.files(), trace(world)], [old, { "app.py": "one\n" }, []]);
   assertEquals(await world.ref(app.path, "refs/hook/deployed"), undefined);

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { CheckoutGit, type StepName, Transcript } from "../../lib/deploy/step.ts";
 import { removeLocks, revertUpdate } from "../../lib/deploy/heal.ts";
-import { ownOrder, rollbackOrder } from "../../lib/deploy/order.ts";
+import { deliveryOrder, ownOrder, rollbackOrder } from "../../lib/deploy/order.ts";
 import { absolutePath, sha } from "../../lib/values.ts";
 import { type Checkout, lstat, put, type Remote, World } from "./world.ts";
 
@@ -257,4 +257,17 @@ Deno.test("revertUpdate() does not follow a symbolic link out of the checkout", 
   const git = new CheckoutGit(world.git, absolutePath(app.path)!, signal, new Transcript());
   await revertUpdate(git, `${app.path}/.git`, sha(old)!, sha(tip)!);
   assertEquals(Deno.readTextFileSync(world.path("outside/logo")), "theirs\n");
+});
+
+Deno.test("a rollback in place goes back once without a history, and never forward again", async () => {
+  await using world = World.open();
+  const [remote, app] = await world.pair();
+  const first = remote.tip();
+  const target = { path: app.path };
+  const second = await remote.commit({ "app.py": "two\n" });
+  assertEquals((await world.order(target, deliveryOrder())).new as string, second);
+  assertEquals((await world.order(target, rollbackOrder())).new as string, first);
+  const { result, reason } = await world.order(target, rollbackOrder());
+  assertEquals([result, reason], ["failed", "there is no earlier deployment to go back to"]);
+  assertEquals(app.head(), first);
 });

@@ -232,3 +232,20 @@ e2e(
     await deployedAt(app, await app.remote.head());
   },
 );
+
+e2e(
+  "engine: check --online says whether the service has the file's text in force",
+  async (world) => {
+    const app = await site(world);
+    const fine = await verb(app, "check", "--online");
+    assertEquals(fine.code, 0, fine.stdout);
+    assertMatch(fine.stdout, /^ok +service: .*this configuration in force$/m);
+    Deno.writeTextFileSync(app.service.config, "# another text\n", { append: true });
+    const stale = await verb(app, "check", "--online");
+    assertEquals(stale.code, 1);
+    assertMatch(stale.stdout, /^fail +service: .*another configuration, ".*hook\.yaml" as loaded/m);
+    app.service.signal("SIGHUP");
+    await app.service.logged("reload");
+    assertEquals((await verb(app, "check", "--online")).code, 0);
+  },
+);
