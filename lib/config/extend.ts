@@ -115,7 +115,7 @@ function byHand(file: string, name: string, entry: Entry): ExtendError {
 
 /** Whether nothing but one repository has come to the configuration. */
 function isExtension(before: Config, after: Config): boolean {
-  const rest = ({ repositories: _, ...others }: Config) => JSON.stringify(others);
+  const rest = ({ repositories: _, fingerprint: __, ...others }: Config) => JSON.stringify(others);
   return after.repositories.size === before.repositories.size + 1 &&
     rest(before) === rest(after) &&
     [...before.repositories].every(([name, repository]) =>
